@@ -1,0 +1,1 @@
+"""Instance segmentation of microscope images with PFFNet."""
