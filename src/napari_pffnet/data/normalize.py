@@ -1,0 +1,142 @@
+"""From raw intensities to the [0, 1] that networks are trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_pffnet.config import NormalizationConfig
+
+MAX_SAMPLE = 4_000_000
+"""Pixels that the statistics of an image are taken from, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntensityLimits:
+    """Intensities that become 0 and 1, one pair a channel.
+
+    Attributes
+    ----------
+    low, high
+        (C,) in units of the raw image.  ``high`` equals ``low`` in channels
+        that are constant.
+    """
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+def normalize(
+    image: NDArray[np.generic],
+    config: NormalizationConfig | None = None,
+    *,
+    rgb: bool = False,
+    limits: IntensityLimits | None = None,
+) -> NDArray[np.float32]:
+    """Bring an image to [0, 1] by percentiles.
+
+    Parameters
+    ----------
+    image
+        (..., Y, X, C) of any real dtype; not changed.
+    config
+        Percentiles and noise factor.
+    rgb
+        Whether the channels are red, green, blue: their limits are common.
+    limits
+        Taken from the whole layer, for a tile or a view of it; by default
+        those of ``image`` itself.
+
+    Returns
+    -------
+    ndarray
+        Same shape, float32, clipped to [0, 1].  Non-finite pixels and constant
+        channels are 0.
+    """
+    limits = limits or intensity_limits(image, config, rgb=rgb)
+    low, high = np.array(limits.low), np.array(limits.high)
+    flat = high <= low
+    # Large integers and doubles lose the signal in float32 before the offset
+    # is taken off.
+    wide = image.dtype.itemsize >= 4 and image.dtype != np.float32
+    values = image.astype(np.float64 if wide else np.float32)
+    values -= low.astype(values.dtype)
+    values *= np.where(flat, 0.0, 1.0 / np.where(flat, 1.0, high - low)).astype(
+        values.dtype
+    )
+    np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    return np.clip(values, 0, 1).astype(np.float32, copy=False)
+
+
+def intensity_limits(
+    image: NDArray[np.generic],
+    config: NormalizationConfig | None = None,
+    *,
+    rgb: bool = False,
+) -> IntensityLimits:
+    """Find the intensities that become 0 and 1.
+
+    The range is never smaller than ``noise_factor`` times the noise, so that
+    empty images stay flat.  Where the two percentiles coincide, as in a black
+    image with one small object, the extremes are taken.
+
+    Parameters
+    ----------
+    image
+        (..., Y, X, C) of any real dtype.
+    config
+        Percentiles and noise factor.
+    rgb
+        Whether to take the percentiles over all channels at once.
+    """
+    config = config or NormalizationConfig()
+    steps = _sample_steps(image.shape[:-1])
+    count = 1 if rgb else image.shape[-1]
+    pairs = []
+    for c in range(count):
+        # A slice, not an index: the channel axis stays.
+        channel = image if rgb else image[..., c : c + 1]
+        pairs.append(_channel_limits(channel, steps, config))
+    if rgb:
+        pairs *= image.shape[-1]
+    return IntensityLimits(tuple(p[0] for p in pairs), tuple(p[1] for p in pairs))
+
+
+def _channel_limits(
+    image: NDArray[np.generic], steps: tuple[int, ...], config: NormalizationConfig
+) -> tuple[float, float]:
+    sample = _finite(image[tuple(slice(None, None, step) for step in steps)])
+    if sample.size == 0:
+        return 0.0, 0.0
+    low, high = np.percentile(sample, [config.low, config.high])
+    if high <= low:
+        low, high = sample.min(), sample.max()
+    high = max(high, low + config.noise_factor * _noise(image, steps))
+    return float(low), float(high)
+
+
+def _noise(image: NDArray[np.generic], steps: tuple[int, ...]) -> float:
+    """Return the median absolute difference of neighbouring pixels along X."""
+    *leading, step_x = (slice(None, None, step) for step in steps)
+    # Neighbours one pixel apart, whatever the step of the sample.
+    left = image[..., :-1, :][(*leading, step_x)].astype(np.float64)
+    right = image[..., 1:, :][(*leading, step_x)].astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        differences = _finite(np.abs(left - right))
+    return float(np.median(differences)) if differences.size else 0.0
+
+
+def _finite(values: NDArray[np.generic]) -> NDArray[np.float64]:
+    flat = values.astype(np.float64).ravel()
+    return flat[np.isfinite(flat)]
+
+
+def _sample_steps(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the stride along each axis that leaves at most `MAX_SAMPLE` pixels."""
+    steps = np.ones(len(shape), int)
+    sizes = np.array(shape)
+    while (left := -(-sizes // steps)).prod() > MAX_SAMPLE:
+        steps[left.argmax()] += 1
+    return tuple(int(step) for step in steps)
