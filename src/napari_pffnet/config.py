@@ -20,6 +20,9 @@ Variant = Literal["maskrcnn", "cellrcnn", "cellrcnn_v2", "pffnet"]
 FusionKind = Literal["replace", "sum", "attention", "residual_attention"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
 
 class Config(BaseModel):
     """Base of all options: frozen, and unknown names are refused."""
@@ -95,9 +98,17 @@ class ModelConfig(Config):
     rpn_positive_fraction: Unit = 0.5
     rpn_positive_iou: Unit = 0.7
     rpn_negative_iou: Unit = 0.3
-    rpn_pre_nms: PositiveInt = Field(3000, description="Proposals a level before NMS.")
+    rpn_pre_nms_train: PositiveInt = Field(
+        2000, description="Proposals a level before NMS."
+    )
+    rpn_pre_nms_test: PositiveInt = Field(
+        6000, description="Proposals a level before NMS."
+    )
     rpn_post_nms_train: PositiveInt = Field(2000, description="Proposals an image.")
-    rpn_post_nms_test: PositiveInt = Field(3000, description="Proposals an image.")
+    rpn_post_nms_test: PositiveInt = Field(4000, description="Proposals an image.")
+    rpn_min_score: Unit = Field(
+        0.0, description="Proposals of lower objectness are dropped at inference."
+    )
     rpn_nms_iou: Unit = 0.7
 
     rois_per_image: PositiveInt = Field(256, description="RoIs an image in training.")
@@ -154,6 +165,14 @@ class ModelConfig(Config):
         """The fusion in use: Cell R-CNN V2 always replaces."""
         return "replace" if self.variant == "cellrcnn_v2" else self.fusion
 
+    @model_validator(mode="before")
+    @classmethod
+    def _imagenet_input(cls, data: Any) -> Any:
+        """ImageNet weights come with the input they were trained on."""
+        if isinstance(data, dict) and data.get("pretrained"):
+            return {"input_mean": IMAGENET_MEAN, "input_std": IMAGENET_STD} | data
+        return data
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if len(self.anchor_sizes) != 5:
@@ -183,6 +202,7 @@ SMALL: dict[str, Any] = {
     "mask_fc_channels": 16,
     "quality_channels": 128,
     "quality_hidden": 256,
+    "rpn_min_score": 0.02,
     "semantic_channels": 32,
     "fusion_channels": 16,
 }

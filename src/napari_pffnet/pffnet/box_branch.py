@@ -1,0 +1,206 @@
+"""Box sub-branch: class and refined box of each RoI."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
+from torchvision.ops import batched_nms
+
+from . import boxes as box_ops
+from .losses import box_loss
+from .matching import match, sample
+from .pooling import pool
+from .structures import ImageTarget
+
+_WEIGHTS = (10.0, 10.0, 5.0, 5.0)
+_POOL = 7
+
+
+@dataclass(frozen=True, slots=True)
+class RoISampling:
+    """Which RoIs are trained on."""
+
+    per_image: int
+    positive_fraction: float
+    positive_iou: float
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionLimits:
+    """What counts as a candidate at inference."""
+
+    min_score: float
+    nms_iou: float
+    per_image: int
+
+
+@dataclass(frozen=True, slots=True)
+class SampledRoIs:
+    """RoIs of a batch that are trained on.
+
+    Attributes
+    ----------
+    boxes
+        (R, 4) in pixels.
+    image_index
+        (R,) image of the batch.
+    objects
+        (R,) object each stands for, -1 for background.
+    class_ids
+        (R,) class of that object, 0 for background.
+    ious
+        (R,) largest IoU with any object.
+    """
+
+    boxes: Tensor
+    image_index: Tensor
+    objects: Tensor
+    class_ids: Tensor
+    ious: Tensor
+
+    def select(self, index: Tensor) -> SampledRoIs:
+        """Return the RoIs at ``index``."""
+        return SampledRoIs(
+            self.boxes[index],
+            self.image_index[index],
+            self.objects[index],
+            self.class_ids[index],
+            self.ious[index],
+        )
+
+    @property
+    def positive(self) -> SampledRoIs:
+        """The RoIs that stand for an object."""
+        return self.select(self.objects >= 0)
+
+
+@dataclass(frozen=True, slots=True)
+class BoxOutput:
+    """Class logits (R, C + 1) and regressions (R, C + 1, 4) of RoIs."""
+
+    class_logits: Tensor
+    deltas: Tensor
+
+
+@torch.no_grad()
+def sample_rois(
+    proposals: list[Tensor], targets: list[ImageTarget], sampling: RoISampling
+) -> SampledRoIs:
+    """Match proposals, and the true boxes themselves, with the objects."""
+    parts = []
+    for image, (proposed, target) in enumerate(zip(proposals, targets, strict=True)):
+        candidates = torch.cat([proposed, target.boxes])
+        matched, iou = match(
+            candidates,
+            target.boxes,
+            target.ignore,
+            positive_iou=sampling.positive_iou,
+            negative_iou=sampling.positive_iou,
+        )
+        rows = sample(
+            matched,
+            size=sampling.per_image,
+            positive_fraction=sampling.positive_fraction,
+        )
+        classes = torch.cat([target.class_ids, target.class_ids.new_zeros(1)])
+        index = torch.full_like(rows, image)
+        parts.append(
+            (candidates[rows], index, matched[rows], classes[matched[rows]], iou[rows])
+        )
+    return SampledRoIs(*(torch.cat(column) for column in zip(*parts, strict=True)))
+
+
+class BoxBranch(nn.Module):
+    """Two fully connected layers on 7 x 7 features."""
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        hidden: int,
+        n_classes: int,
+        sampling: RoISampling,
+        limits: DetectionLimits,
+        chunk: int,
+    ) -> None:
+        super().__init__()
+        self.head = TwoMLPHead(channels * _POOL**2, hidden)
+        self.predictor = FastRCNNPredictor(hidden, n_classes + 1)
+        self.sampling = sampling
+        self._limits = limits
+        self._chunk = chunk
+
+    def forward(
+        self, pyramid: list[Tensor], boxes: Tensor, image_index: Tensor
+    ) -> BoxOutput:
+        """Classify and refine boxes (R, 4) on P2..P5."""
+        features = pool(pyramid, boxes, image_index, _POOL)
+        logits, deltas = self.predictor(self.head(features))
+        return BoxOutput(
+            logits.float(), deltas.float().view(len(boxes), -1, 4)
+        )
+
+    def losses(
+        self, output: BoxOutput, rois: SampledRoIs, targets: list[ImageTarget]
+    ) -> dict[str, Tensor]:
+        """Return ``box_class`` (cross entropy) and ``box_regression`` (smooth L1)."""
+        n = len(rois.boxes)
+        classification = F.cross_entropy(
+            output.class_logits, rois.class_ids, reduction="sum"
+        )
+        positive = torch.nonzero(rois.objects >= 0).flatten()
+        chosen = rois.select(positive)
+        wanted = box_ops.encode(true_boxes(chosen, targets), chosen.boxes, _WEIGHTS)
+        predicted = output.deltas[positive, chosen.class_ids]
+        return {
+            "box_class": classification / max(n, 1),
+            "box_regression": box_loss(predicted, wanted, n),
+        }
+
+    def refine(self, boxes: Tensor, deltas: Tensor) -> Tensor:
+        """Return the boxes that regressions of this branch make of ``boxes``."""
+        return box_ops.decode(deltas, boxes, _WEIGHTS)
+
+    def detect(
+        self, pyramid: list[Tensor], proposals: Tensor, shape_yx: tuple[int, int]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return boxes, class ids and scores of one image's candidates, best first.
+
+        ``pyramid`` holds P2..P5 of that image alone.
+        """
+        boxes, probabilities = [], []
+        for part in proposals.split(self._chunk):
+            output = self(pyramid, part, torch.zeros_like(part[:, 0]))
+            refined = self.refine(part[:, None], output.deltas)
+            boxes.append(box_ops.clip(refined, shape_yx)[:, 1:])
+            probabilities.append(output.class_logits.softmax(1)[:, 1:])
+        if not boxes:
+            none = proposals.new_zeros(0)
+            return proposals, none.long(), none
+        return self._select(torch.cat(boxes), torch.cat(probabilities))
+
+    def _select(self, boxes: Tensor, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Threshold and NMS, class by class; (P, C, 4) and (P, C)."""
+        roi, category = torch.nonzero(scores >= self._limits.min_score, as_tuple=True)
+        chosen, score = boxes[roi, category], scores[roi, category]
+        usable = box_ops.has_extent(chosen)
+        chosen, score, category = chosen[usable], score[usable], category[usable]
+        keep = batched_nms(chosen, score, category, self._limits.nms_iou)
+        keep = keep[: self._limits.per_image]
+        return chosen[keep], category[keep] + 1, score[keep]
+
+
+def true_boxes(rois: SampledRoIs, targets: list[ImageTarget]) -> Tensor:
+    """Return the true box (R, 4) of each positive RoI."""
+    return gather(rois, [t.boxes for t in targets])
+
+
+def gather(rois: SampledRoIs, values: list[Tensor]) -> Tensor:
+    """Look up a value of each positive RoI's object, given per image."""
+    counts = torch.tensor([len(v) for v in values], device=rois.boxes.device)
+    start = torch.cat([counts.new_zeros(1), counts.cumsum(0)[:-1]])
+    return torch.cat(values)[start[rois.image_index] + rois.objects]

@@ -1,0 +1,121 @@
+"""Mask generator and mask-quality sub-branch on the same RoI features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from .box_branch import SampledRoIs, gather
+from .losses import mask_loss
+from .masks import object_logits
+from .pooling import pool
+from .quality import MaskQualityBranch, quality_loss, quality_targets
+from .structures import ImageTarget
+from .targets import MaskTargets, mask_targets
+
+_POOL = 14
+
+
+@dataclass(frozen=True, slots=True)
+class MaskOutput:
+    """RoI features (R, C, 14, 14) and mask logits (R, 1 or 2, 28, 28)."""
+
+    features: Tensor
+    logits: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class QualityExamples:
+    """What the quality sub-branch learns from: one row a RoI."""
+
+    features: Tensor
+    object_logits: Tensor
+    wanted: Tensor
+
+
+def roi_mask_targets(
+    rois: SampledRoIs, targets: list[ImageTarget], size: int
+) -> MaskTargets:
+    """Sample the targets of the positive RoIs of a batch, in their order.
+
+    The RoIs of one image must stand together, in the order of the images.
+    """
+    parts = [
+        mask_targets(t, rois.boxes[here], rois.objects[here], size)
+        for i, t in enumerate(targets)
+        for here in (rois.image_index == i,)
+    ]
+    return MaskTargets(
+        torch.cat([p.covered for p in parts]), torch.cat([p.known for p in parts])
+    )
+
+
+class MaskBranch(nn.Module):
+    """Masks of RoIs and, where ``quality`` is given, how good each is.
+
+    Parameters
+    ----------
+    generator
+        (R, C, 14, 14) features to (R, 1 or 2, 28, 28) logits, object last.
+    quality
+        The mask-quality sub-branch (section III-C), or None.
+    chunk
+        RoIs a pass at inference.
+    """
+
+    def __init__(
+        self, generator: nn.Module, quality: MaskQualityBranch | None, *, chunk: int
+    ) -> None:
+        super().__init__()
+        self.generator = generator
+        self.quality = quality
+        self._chunk = chunk
+
+    def forward(
+        self, pyramid: list[Tensor], boxes: Tensor, image_index: Tensor
+    ) -> MaskOutput:
+        """Return features and mask logits of boxes (R, 4) on P2..P5."""
+        features = pool(pyramid, boxes, image_index, _POOL)
+        return MaskOutput(features, self.generator(features).float())
+
+    def examples(
+        self, output: MaskOutput, rois: SampledRoIs, targets: list[ImageTarget]
+    ) -> tuple[MaskTargets, QualityExamples]:
+        """Return the mask targets of positive RoIs and what quality learns of them."""
+        logits = object_logits(output.logits)
+        truth = roi_mask_targets(rois, targets, logits.shape[-1])
+        areas = gather(rois, [t.areas for t in targets])
+        wanted = quality_targets(logits, truth.covered, rois.boxes, areas)
+        return truth, QualityExamples(output.features, logits.detach(), wanted)
+
+    def mask_loss(self, output: MaskOutput, truth: MaskTargets) -> Tensor:
+        """Return the BCE of the object channel."""
+        return mask_loss(object_logits(output.logits), truth.covered, truth.known)
+
+    def quality_loss(self, examples: list[QualityExamples]) -> Tensor:
+        """Return the l2 loss of the quality sub-branch over all examples."""
+        assert self.quality is not None
+        predicted = self.quality(
+            torch.cat([e.features for e in examples]),
+            torch.cat([e.object_logits for e in examples]),
+        )
+        return quality_loss(predicted, torch.cat([e.wanted for e in examples]))
+
+    def detect(self, pyramid: list[Tensor], boxes: Tensor) -> tuple[Tensor, Tensor]:
+        """Return object logits (N, 28, 28) and qualities (N,) of one image's boxes."""
+        logits, qualities = [], []
+        for part in boxes.split(self._chunk):
+            output = self(pyramid, part, torch.zeros_like(part[:, 0]))
+            logits.append(object_logits(output.logits))
+            qualities.append(self._estimate(output))
+        if not logits:
+            return boxes.new_zeros(0, 2 * _POOL, 2 * _POOL), boxes.new_zeros(0)
+        return torch.cat(logits), torch.cat(qualities)
+
+    def _estimate(self, output: MaskOutput) -> Tensor:
+        if self.quality is None:
+            return output.logits.new_full((len(output.logits),), torch.nan)
+        quality: Tensor = self.quality(output.features, object_logits(output.logits))
+        return quality.float()

@@ -1,0 +1,117 @@
+"""Which anchor or RoI belongs to which object, and which of them are trained on."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torchvision.ops import box_iou
+
+from .boxes import ignored_fraction
+
+NEGATIVE = -1
+UNUSED = -2
+_PAIRS_A_CHUNK = 2_000_000
+
+
+def best_overlaps(boxes: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Compare boxes with true boxes without ever holding the whole table.
+
+    Parameters
+    ----------
+    boxes
+        (A, 4) boxes.
+    truth
+        (N, 4) true boxes, N >= 1.
+
+    Returns
+    -------
+    iou, index
+        (A,) largest IoU of each box, and with which true box.
+    best
+        (N,) the box that overlaps each true box most.
+    """
+    chunks, best_iou = [], truth.new_zeros(len(truth))
+    best = torch.zeros(len(truth), dtype=torch.long, device=boxes.device)
+    size = max(1, _PAIRS_A_CHUNK // len(truth))
+    for start in range(0, len(boxes), size):
+        table = box_iou(boxes[start : start + size], truth)
+        chunks.append(table.max(1))
+        column_iou, column = table.max(0)
+        better = column_iou > best_iou
+        best[better] = column[better] + start
+        best_iou = torch.maximum(best_iou, column_iou)
+    iou = torch.cat([c.values for c in chunks])
+    return iou, torch.cat([c.indices for c in chunks]), best
+
+
+def match(
+    boxes: Tensor,
+    truth: Tensor,
+    ignore: Tensor,
+    *,
+    positive_iou: float,
+    negative_iou: float,
+    low_quality: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """Assign each box the object it stands for.
+
+    Parameters
+    ----------
+    boxes
+        (A, 4) anchors or RoIs.
+    truth
+        (N, 4) true boxes.
+    ignore
+        (Y, X) bool; negatives more than half inside become `UNUSED`.
+    low_quality
+        Give every object also its best boxes, however small the overlap.
+
+    Returns
+    -------
+    matched
+        (A,) index of the object, `NEGATIVE` or `UNUSED`.
+    iou
+        (A,) largest IoU with any object.
+    """
+    matched = torch.full((len(boxes),), NEGATIVE, device=boxes.device)
+    iou = boxes.new_zeros(len(boxes))
+    if len(truth) and len(boxes):
+        iou, index, best = best_overlaps(boxes, truth)
+        matched[iou >= negative_iou] = UNUSED
+        positive = iou >= positive_iou
+        if low_quality:
+            # Ties of the best overlap are all positive: a small object lies
+            # inside several equal anchors.
+            positive |= (iou > 0) & (iou == iou[best][index])
+        matched = torch.where(positive, index, matched)
+        if low_quality:
+            reached = box_iou_pairs(boxes[best], truth) > 0
+            matched[best[reached]] = torch.arange(len(truth), device=boxes.device)[
+                reached
+            ]
+    if ignore.any():
+        hidden = ignored_fraction(boxes, ignore) > 0.5
+        matched[hidden] = UNUSED
+    return matched, iou
+
+
+def box_iou_pairs(a: Tensor, b: Tensor) -> Tensor:
+    """Return the IoU of each pair of boxes, (N, 4) and (N, 4) to (N,)."""
+    low, high = torch.maximum(a[:, :2], b[:, :2]), torch.minimum(a[:, 2:], b[:, 2:])
+    inter = (high - low).clamp(min=0).prod(1)
+    area_a, area_b = ((x[:, 2:] - x[:, :2]).prod(1) for x in (a, b))
+    return inter / (area_a + area_b - inter)
+
+
+def sample(matched: Tensor, *, size: int, positive_fraction: float) -> Tensor:
+    """Draw boxes to train on; return their positions, positives first."""
+    positive = torch.nonzero(matched >= 0).flatten()
+    negative = torch.nonzero(matched == NEGATIVE).flatten()
+    n_positive = min(len(positive), int(size * positive_fraction))
+    n_negative = min(len(negative), size - n_positive)
+    return torch.cat(
+        [
+            positive[torch.randperm(len(positive), device=matched.device)[:n_positive]],
+            negative[torch.randperm(len(negative), device=matched.device)[:n_negative]],
+        ]
+    )

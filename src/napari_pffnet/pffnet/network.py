@@ -1,0 +1,214 @@
+"""PFFNet and the baselines it grew from (figure 1 of the paper)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from .backbone import Backbone, Features
+from .box_branch import BoxBranch, BoxOutput, SampledRoIs, sample_rois
+from .boxes import clip
+from .mask_branch import MaskBranch, QualityExamples
+from .rpn import RegionProposalNetwork
+from .semantic_part import FusionInput, SemanticPart
+from .structures import Detections, ImageTarget, NetworkOutput
+
+_MULTIPLE = 32
+_SMALLEST = 64
+
+
+@dataclass(frozen=True, slots=True)
+class QualitySources:
+    """RoIs that teach quality beside the positive proposals."""
+
+    refined: bool = False
+    negatives: bool = False
+
+
+class PFFNet(nn.Module):
+    """Panoptic Feature Fusion Net, made of finished parts.
+
+    Called with images alone it detects; with targets it returns the losses.
+
+    Parameters
+    ----------
+    backbone, rpn, box_branch, mask_branch
+        The Mask R-CNN.
+    semantic
+        Semantic branches, or None for a plain Mask R-CNN.
+    mean, std
+        Standardisation of the input, one value or one a channel.
+    loss_weights
+        Weight of each loss by name (eq. 5).
+    quality_sources
+        What else the quality sub-branch learns from.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        rpn: RegionProposalNetwork,
+        box_branch: BoxBranch,
+        mask_branch: MaskBranch,
+        semantic: SemanticPart | None,
+        *,
+        mean: Sequence[float],
+        std: Sequence[float],
+        loss_weights: Mapping[str, float],
+        quality_sources: QualitySources,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.rpn = rpn
+        self.box_branch = box_branch
+        self.mask_branch = mask_branch
+        self.semantic = semantic
+        self.register_buffer("mean", torch.tensor(mean)[:, None, None], False)
+        self.register_buffer("std", torch.tensor(std)[:, None, None], False)
+        self.mean: Tensor
+        self.std: Tensor
+        self._loss_weights = dict(loss_weights)
+        self._quality_sources = quality_sources
+
+    def forward(
+        self, images: Tensor, targets: list[ImageTarget] | None = None
+    ) -> dict[str, Tensor] | NetworkOutput:
+        """Return `losses` where targets are given, else `detect`."""
+        if targets is None:
+            return self.detect(images)
+        return self.losses(images, targets)
+
+    def losses(self, images: Tensor, targets: list[ImageTarget]) -> dict[str, Tensor]:
+        """Return every term of eq. 5 by name, already weighted.
+
+        Parameters
+        ----------
+        images
+            (B, C, Y, X) in [0, 1].
+        targets
+            The truth about each image.
+        """
+        shape = (images.shape[-2], images.shape[-1])
+        features = self.backbone(self._standardise(images))
+        pyramid = features.p[:4]
+        proposals = self.rpn(features.p)
+        rois = sample_rois(
+            self.rpn.propose(proposals, shape), targets, self.box_branch.sampling
+        )
+        boxes = self.box_branch(pyramid, rois.boxes, rois.image_index)
+        losses = {
+            **self.rpn.losses(proposals, targets),
+            **self.box_branch.losses(boxes, rois, targets),
+            **self._mask_losses(features, rois, boxes, targets),
+        }
+        return {name: self._loss_weights[name] * loss for name, loss in losses.items()}
+
+    def _mask_losses(
+        self,
+        features: Features,
+        rois: SampledRoIs,
+        boxes: BoxOutput,
+        targets: list[ImageTarget],
+    ) -> dict[str, Tensor]:
+        """Losses of everything that stands on the positive RoIs."""
+        positive = rois.positive
+        masks = self.mask_branch(
+            features.p[:4], positive.boxes, positive.image_index
+        )
+        truth, examples = self.mask_branch.examples(masks, positive, targets)
+        losses = {"mask": self.mask_branch.mask_loss(masks, truth)}
+        if self.mask_branch.quality is not None:
+            more = self._more_examples(features.p[:4], rois, boxes, targets)
+            losses["quality"] = self.mask_branch.quality_loss([examples, *more])
+        if self.semantic is not None:
+            fused = FusionInput(positive, masks.logits)
+            losses |= self.semantic.losses(features, fused, targets)
+        return losses
+
+    @torch.no_grad()
+    def _more_examples(
+        self,
+        pyramid: list[Tensor],
+        rois: SampledRoIs,
+        boxes: BoxOutput,
+        targets: list[ImageTarget],
+    ) -> list[QualityExamples]:
+        """Return what quality learns from refined boxes and hard negatives."""
+        examples = []
+        shape = targets[0].label_map.shape
+        if self._quality_sources.refined:
+            rows = torch.nonzero(rois.objects >= 0).flatten()
+            chosen = rois.select(rows)
+            deltas = boxes.deltas[rows, chosen.class_ids]
+            refined = clip(
+                self.box_branch.refine(chosen.boxes, deltas), (shape[0], shape[1])
+            )
+            moved = SampledRoIs(
+                refined,
+                chosen.image_index,
+                chosen.objects,
+                chosen.class_ids,
+                chosen.ious,
+            )
+            masks = self.mask_branch(pyramid, refined, moved.image_index)
+            examples.append(self.mask_branch.examples(masks, moved, targets)[1])
+        if self._quality_sources.negatives:
+            examples.append(self._hard_negatives(pyramid, rois, boxes))
+        return examples
+
+    def _hard_negatives(
+        self, pyramid: list[Tensor], rois: SampledRoIs, boxes: BoxOutput
+    ) -> QualityExamples:
+        """Return the background RoIs that look most like objects; quality 0."""
+        negative = torch.nonzero(rois.objects < 0).flatten()
+        wanted = max(1, int((rois.objects >= 0).sum()) // 2)
+        looks = 1 - boxes.class_logits[negative].softmax(1)[:, 0]
+        hardest = negative[looks.topk(min(wanted, len(negative))).indices]
+        chosen = rois.select(hardest)
+        masks = self.mask_branch(pyramid, chosen.boxes, chosen.image_index)
+        return QualityExamples(
+            masks.features,
+            masks.logits[:, -1],
+            masks.logits.new_zeros(len(hardest)),
+        )
+
+    @torch.no_grad()
+    def detect(self, images: Tensor) -> NetworkOutput:
+        """Return candidates and semantic logits of (B, C, Y, X) images in [0, 1]."""
+        shape = (images.shape[-2], images.shape[-1])
+        padded = self._standardise(images)
+        features = self.backbone(padded)
+        proposals = self.rpn.propose(self.rpn(features.p), shape)
+        found = [
+            self._detect_one([level[i : i + 1] for level in features.p[:4]], p, shape)
+            for i, p in enumerate(proposals)
+        ]
+        if self.semantic is None:
+            return NetworkOutput(found, None)
+        whole = (padded.shape[-2], padded.shape[-1])
+        logits = self.semantic(features, whole)[..., : shape[0], : shape[1]]
+        return NetworkOutput(found, logits.float())
+
+    def _detect_one(
+        self, pyramid: list[Tensor], proposals: Tensor, shape_yx: tuple[int, int]
+    ) -> Detections:
+        boxes, class_ids, scores = self.box_branch.detect(pyramid, proposals, shape_yx)
+        mask_logits, qualities = self.mask_branch.detect(pyramid, boxes)
+        return Detections(boxes, class_ids, scores, qualities, mask_logits)
+
+    def _standardise(self, images: Tensor) -> Tensor:
+        """Subtract the mean, divide by the standard deviation, pad with zeros.
+
+        The sides become multiples of 32 and at least 64: with less, the norms
+        of the deepest stages see a single pixel.
+        """
+        padding = [
+            max(_SMALLEST, -(-side // _MULTIPLE) * _MULTIPLE) - side
+            for side in images.shape[-2:]
+        ]
+        standard = (images - self.mean) / self.std
+        return F.pad(standard, (0, padding[1], 0, padding[0]))

@@ -1,0 +1,188 @@
+"""Region proposals: anchors on P2..P6, their objectness and regression."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+from torchvision.models.detection.rpn import RPNHead
+from torchvision.ops import batched_nms
+
+from . import boxes as box_ops
+from .losses import box_loss
+from .matching import match, sample
+from .structures import ImageTarget
+
+_WEIGHTS = (1.0, 1.0, 1.0, 1.0)
+
+
+def grid_anchors(
+    shape_yx: tuple[int, int], stride: int, size: float, ratios: Tensor
+) -> Tensor:
+    """Return the (Y * X * A, 4) anchors of one level.
+
+    They are centred on the cells, ``(i + 0.5) * stride``, and not rounded
+    (torchvision's are centred on the corners and rounded).
+    """
+    height = size * ratios.sqrt()
+    half = 0.5 * torch.stack([size / ratios.sqrt(), height], 1)
+    y, x = ((torch.arange(n, device=ratios.device) + 0.5) * stride for n in shape_yx)
+    centres = torch.cartesian_prod(y, x).flip(1)[:, None]
+    return torch.cat([centres - half, centres + half], 2).view(-1, 4)
+
+
+def _flatten(maps: Tensor, width: int) -> Tensor:
+    """(B, A * width, Y, X) to (B, Y * X * A, width), in the order of the anchors."""
+    n, channels, n_y, n_x = maps.shape
+    split = maps.float().view(n, channels // width, width, n_y, n_x)
+    return split.permute(0, 3, 4, 1, 2).reshape(n, -1, width)
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalLimits:
+    """How many proposals survive, in training or at inference."""
+
+    pre_nms: int
+    post_nms: int
+    nms_iou: float
+    min_score: float
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorSampling:
+    """Which anchors are trained on."""
+
+    batch_per_image: int
+    positive_fraction: float
+    positive_iou: float
+    negative_iou: float
+
+
+@dataclass(frozen=True, slots=True)
+class RPNOutput:
+    """Raw predictions of a batch, level by level.
+
+    Attributes
+    ----------
+    objectness
+        Per level (B, A) logits.
+    deltas
+        Per level (B, A, 4) regressions.
+    anchors
+        Per level (A, 4) boxes.
+    """
+
+    objectness: list[Tensor]
+    deltas: list[Tensor]
+    anchors: list[Tensor]
+
+
+class RegionProposalNetwork(nn.Module):
+    """RPN on all five pyramid levels, one anchor size a level."""
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        strides: Sequence[int],
+        sizes: Sequence[float],
+        ratios: Sequence[float],
+        sampling: AnchorSampling,
+        train_limits: ProposalLimits,
+        test_limits: ProposalLimits,
+    ) -> None:
+        super().__init__()
+        self.head = RPNHead(channels, len(ratios))
+        self.register_buffer("ratios", torch.tensor(ratios), persistent=False)
+        self.ratios: Tensor
+        self._levels = list(zip(strides, sizes, strict=True))
+        self._sampling = sampling
+        self._train_limits = train_limits
+        self._test_limits = test_limits
+
+    def forward(self, pyramid: list[Tensor]) -> RPNOutput:
+        """Return objectness, regressions and anchors of P2..P6."""
+        objectness, deltas = self.head(pyramid)
+        anchors = [
+            grid_anchors((level.shape[-2], level.shape[-1]), stride, size, self.ratios)
+            for level, (stride, size) in zip(pyramid, self._levels, strict=True)
+        ]
+        return RPNOutput(
+            [_flatten(o, 1).squeeze(2) for o in objectness],
+            [_flatten(d, 4) for d in deltas],
+            anchors,
+        )
+
+    @torch.no_grad()
+    def propose(self, output: RPNOutput, shape_yx: tuple[int, int]) -> list[Tensor]:
+        """Return the proposals (P, 4) of each image, best first."""
+        limits = self._train_limits if self.training else self._test_limits
+        n_images = len(output.objectness[0])
+        return [_propose(output, i, shape_yx, limits) for i in range(n_images)]
+
+    def losses(
+        self, output: RPNOutput, targets: list[ImageTarget]
+    ) -> dict[str, Tensor]:
+        """Return ``rpn_objectness`` (BCE) and ``rpn_box`` (smooth L1)."""
+        anchors = torch.cat(output.anchors)
+        logits = torch.cat(output.objectness, 1)
+        deltas = torch.cat(output.deltas, 1)
+        chosen_logits, wanted_logits, chosen_deltas, wanted_deltas = [], [], [], []
+        for image, target in enumerate(targets):
+            matched, rows = self._sample(anchors, target)
+            positive = rows[matched[rows] >= 0]
+            chosen_logits.append(logits[image, rows])
+            wanted_logits.append((matched[rows] >= 0).float())
+            chosen_deltas.append(deltas[image, positive])
+            truth = target.boxes[matched[positive]]
+            wanted_deltas.append(box_ops.encode(truth, anchors[positive], _WEIGHTS))
+        seen = torch.cat(chosen_logits)
+        objectness = F.binary_cross_entropy_with_logits(
+            seen, torch.cat(wanted_logits), reduction="sum"
+        )
+        return {
+            "rpn_objectness": objectness / max(len(seen), 1),
+            "rpn_box": box_loss(
+                torch.cat(chosen_deltas), torch.cat(wanted_deltas), len(seen)
+            ),
+        }
+
+    def _sample(self, anchors: Tensor, target: ImageTarget) -> tuple[Tensor, Tensor]:
+        matched, _ = match(
+            anchors,
+            target.boxes,
+            target.ignore,
+            positive_iou=self._sampling.positive_iou,
+            negative_iou=self._sampling.negative_iou,
+            low_quality=True,
+        )
+        rows = sample(
+            matched,
+            size=self._sampling.batch_per_image,
+            positive_fraction=self._sampling.positive_fraction,
+        )
+        return matched, rows
+
+
+def _propose(
+    output: RPNOutput, image: int, shape_yx: tuple[int, int], limits: ProposalLimits
+) -> Tensor:
+    """Return the best proposals of one image after NMS within each level."""
+    boxes, scores, levels = [], [], []
+    for i, (logits, deltas, anchors) in enumerate(
+        zip(output.objectness, output.deltas, output.anchors, strict=True)
+    ):
+        n = min(limits.pre_nms, logits.shape[1])
+        top, rows = logits[image].topk(n)
+        decoded = box_ops.decode(deltas[image, rows], anchors[rows], _WEIGHTS)
+        boxes.append(box_ops.clip(decoded, shape_yx))
+        scores.append(top.sigmoid())
+        levels.append(torch.full_like(rows, i))
+    all_boxes, all_scores = torch.cat(boxes), torch.cat(scores)
+    usable = box_ops.has_extent(all_boxes) & (all_scores >= limits.min_score)
+    all_boxes, all_scores = all_boxes[usable], all_scores[usable]
+    keep = batched_nms(all_boxes, all_scores, torch.cat(levels)[usable], limits.nms_iou)
+    return all_boxes[keep[: limits.post_nms]]
