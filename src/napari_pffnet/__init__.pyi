@@ -1,0 +1,18 @@
+from .config import CheckpointInfo as CheckpointInfo
+from .config import ModelConfig as ModelConfig
+from .config import Recipe as Recipe
+from .config import SegmentConfig as SegmentConfig
+from .config import TrainConfig as TrainConfig
+from .evaluation import evaluate as evaluate
+from .instances import Instances as Instances
+from .sample_data import load_sample as load_sample
+from .sample_data import sample_names as sample_names
+from .segmentation import segment as segment
+from .segmentation import segment_iter as segment_iter
+from .training import train as train
+from .training import train_iter as train_iter
+from .weights import Model as Model
+from .weights import list_models as list_models
+from .weights import load_model as load_model
+
+__version__: str
