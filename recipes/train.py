@@ -1,0 +1,102 @@
+"""Train a released model on the data sets of its recipe.
+
+``python recipes/train.py recipes/nuclei.toml --data ../shared/data
+--out runs/nuclei.safetensors [--resume]``; ``--pack packs/nuclei.npz`` takes the
+file that ``recipes/pack.py`` writes in place of ``--data``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from napari_pffnet.config import Recipe
+from napari_pffnet.data.pairs import TrainingImage, load_pairs
+from napari_pffnet.training import TrainStep, ValidationStep, train_iter
+
+SHARES = {"dsb2018": 0.65, "bbbc039": 0.35}
+"""Share of the crops that each set gives, so that neither drowns."""
+
+logger = logging.getLogger("napari_pffnet")
+
+
+@dataclass(frozen=True, slots=True)
+class Sets:
+    """Training and validation images by the name of their set."""
+
+    train: dict[str, list[TrainingImage]]
+    validation: dict[str, list[TrainingImage]]
+
+
+def load_sets(folder: Path, recipe: Recipe) -> Sets:
+    """Read ``train`` and ``val`` of each set below ``folder``."""
+
+    def read(part: str) -> dict[str, list[TrainingImage]]:
+        return {
+            name: load_pairs(
+                folder / name / part,
+                normalization=recipe.normalization,
+                channels=recipe.model.in_channels,
+            )
+            for name in SHARES
+        }
+
+    return Sets(read("train"), read("val"))
+
+
+def image_weights(images_by_set: dict[str, list[TrainingImage]]) -> list[float]:
+    """Return the chance of each image, the sets in their order."""
+    return [
+        SHARES[name] / len(images)
+        for name, images in images_by_set.items()
+        for _ in images
+    ]
+
+
+def run(recipe: Recipe, sets: Sets, out: Path, *, resume: bool, device: str) -> None:
+    """Train, with a bar of progress and the scores of each validation."""
+    images: Sequence[TrainingImage] = [i for s in sets.train.values() for i in s]
+    steps = train_iter(
+        images,
+        sets.validation,
+        recipe=recipe,
+        out=out,
+        image_weights=image_weights(sets.train),
+        resume=resume,
+        device=device,
+    )
+    with tqdm(total=recipe.train.iterations, mininterval=30) as bar:
+        for step in steps:
+            if isinstance(step, TrainStep):
+                bar.update(step.step - bar.n)
+                bar.set_postfix(loss=f"{step.total:.3f}", refresh=False)
+            elif isinstance(step, ValidationStep):
+                logger.info("step %d: %s", step.step, dict(step.scores))
+
+
+def main() -> None:
+    """Parse the command line and train."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", type=Path, help="folder of the data sets")
+    source.add_argument("--pack", type=Path, help="file written by recipes/pack.py")
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--device", default="auto")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    recipe = Recipe.from_file(options.recipe)
+    if options.pack is not None:
+        raise SystemExit("--pack is not available yet; use --data.")
+    sets = load_sets(options.data, recipe)
+    run(recipe, sets, options.out, resume=options.resume, device=options.device)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""The CSV files beside a checkpoint."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from napari_pffnet.training.steps import TrainStep, ValidationStep
+
+
+def log_path(out: Path) -> Path:
+    """Return where the losses of a run are written."""
+    return out.with_name(f"{out.stem}.log.csv")
+
+
+def validation_log_path(out: Path) -> Path:
+    """Return where the validation scores of a run are written."""
+    return out.with_name(f"{out.stem}.val.csv")
+
+
+class TrainingLog:
+    """Writes one row a step, and one row a validated set.
+
+    Parameters
+    ----------
+    out
+        The checkpoint beside which the files lie.
+    last_step
+        Rows of later steps are removed: a killed run got further than its state.
+    """
+
+    def __init__(self, out: Path, last_step: int) -> None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        self._losses = _Table(log_path(out), last_step)
+        self._scores = _Table(validation_log_path(out), last_step)
+
+    def add_step(self, step: TrainStep) -> None:
+        """Write the losses of a step."""
+        self._losses.add(
+            {
+                "step": step.step,
+                "learning_rate": f"{step.learning_rate:.4g}",
+                "total": f"{step.total:.6g}",
+                **{name: f"{value:.6g}" for name, value in step.losses.items()},
+                "seconds": f"{step.seconds:.1f}",
+            }
+        )
+
+    def add_validation(self, step: ValidationStep) -> None:
+        """Write the scores of each set."""
+        for name, scores in step.scores.items():
+            self._scores.add(
+                {
+                    "step": step.step,
+                    "set": name,
+                    "images": scores.images,
+                    "aji": f"{scores.aji:.5f}",
+                    "pq": f"{scores.pq:.5f}",
+                    "score_threshold": step.score_threshold,
+                    "seconds": f"{step.seconds:.1f}",
+                }
+            )
+
+
+class _Table:
+    """A CSV file whose columns are those of its first row."""
+
+    def __init__(self, path: Path, last_step: int) -> None:
+        self._path = path
+        self._columns: list[str] = []
+        rows = _read_rows(path, last_step) if last_step else []
+        path.unlink(missing_ok=True)
+        for row in rows:
+            self.add(row)
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        # Opened for each row, so that a killed run leaves whole lines.
+        first = not self._columns
+        self._columns = self._columns or list(row)
+        with self._path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, self._columns, extrasaction="ignore")
+            if first:
+                writer.writeheader()
+            writer.writerow(row)
+
+
+def _read_rows(path: Path, last_step: int) -> list[dict[str, str]]:
+    """Return the whole rows up to a step."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = [r for r in csv.DictReader(file) if None not in r.values()]
+    return [row for row in rows if int(row["step"]) <= last_step]

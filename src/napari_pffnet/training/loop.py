@@ -1,0 +1,345 @@
+"""The training run, readable from top to bottom."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from napari_pffnet.config import CheckpointInfo, Recipe, TrainConfig
+from napari_pffnet.data.dataset import CropDataset
+from napari_pffnet.data.pairs import TrainingImage
+from napari_pffnet.training.base import effective_recipe, first_network
+from napari_pffnet.training.batches import Batch, iterate_batches
+from napari_pffnet.training.log import TrainingLog
+from napari_pffnet.training.precision import Arithmetic, choose_arithmetic
+from napari_pffnet.training.record import describe, summarize, with_progress
+from napari_pffnet.training.schedule import (
+    build_optimizer,
+    learning_rate,
+    set_learning_rate,
+)
+from napari_pffnet.training.state import (
+    Progress,
+    SavedState,
+    load_state,
+    restore,
+    save_state,
+)
+from napari_pffnet.training.steps import (
+    CheckpointStep,
+    Step,
+    TrainingResult,
+    TrainStep,
+    ValidationStep,
+)
+from napari_pffnet.training.validation import validate
+from napari_pffnet.weights import SUFFIX, Model, resolve_device, save_checkpoint
+
+logger = logging.getLogger("napari_pffnet")
+
+SAVE_SECONDS = 300.0
+"""A killed run loses at most so much of its time."""
+
+
+class TrainingError(RuntimeError):
+    """The training cannot go on; what was saved before is still good."""
+
+
+def train_iter(
+    train_images: Sequence[TrainingImage],
+    validation_images: Mapping[str, Sequence[TrainingImage]] | None = None,
+    *,
+    recipe: Recipe,
+    out: str | os.PathLike[str],
+    base: Model | None = None,
+    image_weights: Sequence[float] | None = None,
+    resume: bool = False,
+    device: str = "auto",
+) -> Generator[Step, None, TrainingResult]:
+    """Train a network; yield after every step, return where the weights are.
+
+    Closing the generator saves the state, so that the run can be resumed.
+
+    Parameters
+    ----------
+    train_images
+        At least one, with at least one object among them all.
+    validation_images
+        Images by the name of their set; they choose the best weights and the
+        score threshold.  Without any, the last weights are the result.
+    recipe
+        Model and training options; with ``base`` the model's shape is the base's.
+    out
+        Checkpoint to write.  Beside it lie ``<name>.last.safetensors``, the CSV
+        logs, and the state to resume from.
+    base
+        Model to fine-tune; default: new weights.
+    image_weights
+        Chance of each training image to be chosen; default: all equal.
+    resume
+        Go on from the state beside ``out``, if there is one.
+    device
+        As in :func:`~napari_pffnet.weights.resolve_device`.
+
+    Raises
+    ------
+    ValueError
+        If the images have no object, the device is absent, or the state to resume
+        is of another network.
+    TrainingError
+        If the loss or its gradient is not finite.
+    """
+    recipe = effective_recipe(recipe, base)
+    target = resolve_device(device)
+    if recipe.train.threads:
+        torch.set_num_threads(recipe.train.threads)
+    validation = {n: i for n, i in (validation_images or {}).items() if i}
+    info = describe(
+        recipe, summarize(train_images), validation, base.info if base else None
+    )
+    saved = _saved_state(Path(out), recipe) if resume else None
+    run = _start(Path(out), recipe, info, base, saved, target)
+    dataset = CropDataset(train_images, recipe.train, weights=image_weights)
+    return (yield from _train(run, dataset, validation))
+
+
+@dataclass
+class _Run:
+    """What changes while a run goes on, and where it is written."""
+
+    out: Path
+    recipe: Recipe
+    info: CheckpointInfo
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    arithmetic: Arithmetic
+    progress: Progress
+    log: TrainingLog
+    started: float = field(default_factory=time.monotonic)
+    saved: float = field(default_factory=time.monotonic)
+
+    @property
+    def last_path(self) -> Path:
+        return self.out.with_name(f"{self.out.stem}.last{SUFFIX}")
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    @property
+    def is_stalled(self) -> bool:
+        patience = self.recipe.train.patience
+        return 0 < patience <= self.progress.stalled
+
+    def advance(self, **values: object) -> None:
+        self.progress = self.progress.model_copy(update=values)
+
+    def save(self) -> CheckpointStep:
+        """Write the last weights and the state to resume from."""
+        self._write(self.last_path)
+        save_state(
+            self.out,
+            network=self.network,
+            optimizer=self.optimizer,
+            scaler=self.scaler,
+            progress=self.progress,
+            recipe=self.recipe,
+        )
+        self.saved = time.monotonic()
+        return CheckpointStep(self.progress.step, self.last_path, is_best=False)
+
+    def save_best(self) -> CheckpointStep:
+        """Write the weights as the result."""
+        self._write(self.out)
+        return CheckpointStep(self.progress.step, self.out, is_best=True)
+
+    def result(self) -> TrainingResult:
+        return TrainingResult(
+            path=self.out,
+            last_path=self.last_path,
+            steps=self.progress.step,
+            best_step=self.progress.best_step,
+            best_scores=self.progress.best_scores,
+            stopped_early=self.is_stalled,
+            seconds=self.progress.seconds,
+        )
+
+    def _write(self, path: Path) -> None:
+        info = with_progress(self.info, self.progress, self.arithmetic.device)
+        save_checkpoint(path, self.network, info)
+
+
+def _saved_state(out: Path, recipe: Recipe) -> SavedState | None:
+    """Return the state to go on from; ValueError if it is of another network."""
+    saved = load_state(out)
+    if saved is None:
+        logger.info("There is no training state beside %s; starts anew.", out)
+        return None
+    if saved.recipe.model != recipe.model:
+        raise ValueError(
+            f"The training state beside {out} is of a network of another shape; "
+            "train with its recipe, or without resume."
+        )
+    if saved.recipe.train != recipe.train:
+        logger.warning("Some training options differ from those of the stopped run.")
+    return saved
+
+
+def _start(
+    out: Path,
+    recipe: Recipe,
+    info: CheckpointInfo,
+    base: Model | None,
+    saved: SavedState | None,
+    device: torch.device,
+) -> _Run:
+    """Set up a run, or set it back to where it was saved."""
+    arithmetic = choose_arithmetic(recipe.train.precision, device)
+    network = first_network(recipe, base, resumed=saved is not None).to(device)
+    optimizer = build_optimizer(network, recipe.train)
+    scaler = torch.amp.GradScaler(device.type, enabled=arithmetic.scales_loss)
+    progress = Progress()
+    if saved is not None:
+        restore(saved, network, optimizer, scaler)
+        progress = saved.progress
+        logger.info("Goes on after step %d.", progress.step)
+    run = _Run(
+        out,
+        recipe,
+        info,
+        network,
+        optimizer,
+        scaler,
+        arithmetic,
+        progress,
+        TrainingLog(out, progress.step),
+    )
+    run.started -= progress.seconds
+    return run
+
+
+def _train(
+    run: _Run,
+    dataset: CropDataset,
+    validation: Mapping[str, Sequence[TrainingImage]],
+) -> Generator[Step, None, TrainingResult]:
+    """Step, validate and save until the end."""
+    config = run.recipe.train
+    batches = iterate_batches(dataset, config, run.progress.step + 1)
+    try:
+        while run.progress.step < config.iterations and not run.is_stalled:
+            yield _step(run, next(batches))
+            is_last = run.progress.step == config.iterations
+            is_due = is_last or run.progress.step % config.validate_every == 0
+            if is_due:
+                yield from _validate(run, validation)
+            if is_due or time.monotonic() - run.saved > SAVE_SECONDS:
+                yield run.save()
+    except GeneratorExit:
+        run.save()
+        raise
+    return run.result()
+
+
+def _step(run: _Run, batches: Sequence[Batch]) -> TrainStep:
+    """Take one optimizer step and log it."""
+    config, step = run.recipe.train, run.progress.step + 1
+    # The random choices of a step depend on its number alone, so that a resumed
+    # run repeats them.  The generator of the CPU takes 32 bits.
+    torch.manual_seed((config.seed * 1_000_003 + step) % 2**32)
+    rate = learning_rate(step, config)
+    set_learning_rate(run.optimizer, rate)
+    losses = _backward(run, batches)
+    _check_finite(losses, step, config)
+    _update(run, step)
+    run.advance(step=step, seconds=run.seconds)
+    done = TrainStep(
+        step, config.iterations, losses, sum(losses.values()), rate, run.seconds
+    )
+    run.log.add_step(done)
+    return done
+
+
+def _backward(run: _Run, batches: Sequence[Batch]) -> dict[str, float]:
+    """Accumulate the gradient of the batches; return their mean losses."""
+    run.optimizer.zero_grad(set_to_none=True)
+    sums: dict[str, float] = {}
+    for batch in batches:
+        here = batch.to(run.arithmetic.device)
+        with run.arithmetic.autocast():
+            losses: dict[str, Tensor] = run.network(here.images, here.targets)
+        values = torch.stack([loss.float() for loss in losses.values()]) / len(batches)
+        run.scaler.scale(values.sum()).backward()  # type: ignore[no-untyped-call]
+        for name, value in zip(losses, values.tolist(), strict=True):
+            sums[name] = sums.get(name, 0.0) + value
+    return sums
+
+
+def _update(run: _Run, step: int) -> None:
+    """Clip the gradient and move the weights along it."""
+    config = run.recipe.train
+    run.scaler.unscale_(run.optimizer)
+    limit = config.clip_gradient or float("inf")
+    norm = nn.utils.clip_grad_norm_(run.network.parameters(), limit)
+    # A gradient scaler skips such steps by itself and lowers its scale.
+    if not run.scaler.is_enabled() and not norm.isfinite():
+        raise _not_finite("gradient", step, config)
+    run.scaler.step(run.optimizer)
+    run.scaler.update()
+
+
+def _check_finite(losses: Mapping[str, float], step: int, config: TrainConfig) -> None:
+    """Stop at the first loss that is NaN or infinite."""
+    bad = [n for n, v in losses.items() if not abs(v) < float("inf")]
+    if bad:
+        raise _not_finite(f"loss ({', '.join(bad)})", step, config)
+
+
+def _not_finite(what: str, step: int, config: TrainConfig) -> TrainingError:
+    """Return the error that tells what broke, and what to try."""
+    return TrainingError(
+        f"The {what} is not finite at step {step}; the last saved state is kept. "
+        f"Use a learning rate below {config.learning_rate:g} or precision 'float32'."
+    )
+
+
+def _validate(
+    run: _Run, validation: Mapping[str, Sequence[TrainingImage]]
+) -> Generator[Step, None, None]:
+    """Score the network and write it if it is the best so far."""
+    step = run.progress.step
+    if not validation:
+        run.advance(best_step=step)
+        yield run.save_best()
+        return
+    limit = run.recipe.train.validation_images
+    found = validate(run.network, validation, run.arithmetic, limit=limit)
+    is_best = found.score > run.progress.best_score
+    if is_best:
+        run.advance(
+            best_step=step,
+            best_score=found.score,
+            score_threshold=found.score_threshold,
+            best_scores=dict(found.scores),
+            stalled=0,
+        )
+    else:
+        run.advance(stalled=run.progress.stalled + 1)
+    run.advance(seconds=run.seconds)
+    done = ValidationStep(
+        step, found.scores, found.score, found.score_threshold, is_best, run.seconds
+    )
+    run.log.add_validation(done)
+    # Saved before anyone can stop the run here.
+    checkpoint = run.save_best() if is_best else None
+    yield done
+    if checkpoint is not None:
+        yield checkpoint

@@ -1,0 +1,145 @@
+"""Everything that a killed run needs to go on as if nothing had happened.
+
+One safetensors file, written atomically; what is not a tensor is JSON in its
+metadata.  The one before it is kept for the case that the newest is damaged.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+from napari_pffnet.config import Recipe, Thresholds
+from napari_pffnet.training.steps import SetScores
+from napari_pffnet.weights import SUFFIX, read_tensors, write_tensors
+
+logger = logging.getLogger("napari_pffnet")
+
+
+class Progress(BaseModel):
+    """How far a run has come.
+
+    Attributes
+    ----------
+    step
+        Steps done.
+    seconds
+        Time trained.
+    best_step, best_score, score_threshold, best_scores
+        The best validation so far; 0, -1, the default and empty before the first.
+    stalled
+        Validations since then.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    step: int = 0
+    seconds: float = 0.0
+    best_step: int = 0
+    best_score: float = -1.0
+    score_threshold: float = Thresholds().score
+    best_scores: dict[str, SetScores] = {}
+    stalled: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SavedState:
+    """A state read from disk."""
+
+    progress: Progress
+    recipe: Recipe
+    tensors: dict[str, Tensor]
+    scaler: dict[str, float]
+
+
+def state_path(out: Path) -> Path:
+    """Return where the newest state of a run lies."""
+    return out.with_name(f"{out.stem}.state{SUFFIX}")
+
+
+def previous_state_path(out: Path) -> Path:
+    """Return where the state before it lies."""
+    return out.with_name(f"{out.stem}.state.previous{SUFFIX}")
+
+
+def save_state(
+    out: Path,
+    *,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    progress: Progress,
+    recipe: Recipe,
+) -> None:
+    """Write the state beside the checkpoint ``out``; keep the last two."""
+    tensors = {f"network/{n}": t for n, t in network.state_dict().items()}
+    for index, slots in optimizer.state_dict()["state"].items():
+        for name, value in slots.items():
+            if isinstance(value, Tensor):
+                tensors[f"optimizer/{index}/{name}"] = value
+    metadata = {
+        "progress": progress.model_dump_json(),
+        "recipe": recipe.model_dump_json(),
+        "scaler": json.dumps(scaler.state_dict()),
+    }
+    newest = state_path(out)
+    # A kill between these two lines leaves the previous one, which is whole.
+    if newest.exists():
+        os.replace(newest, previous_state_path(out))
+    write_tensors(newest, tensors, metadata)
+
+
+def load_state(out: Path) -> SavedState | None:
+    """Read the newest whole state beside ``out``; None if there is none."""
+    for path in (state_path(out), previous_state_path(out)):
+        if not path.exists():
+            continue
+        try:
+            return _read_state(path)
+        except ValueError as error:
+            logger.warning("The training state cannot be used: %s", error)
+    return None
+
+
+def restore(
+    state: SavedState,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+) -> None:
+    """Put a state into a network of the same shape, its optimizer and scaler."""
+    network.load_state_dict(_under("network/", state.tensors))
+    slots: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in _under("optimizer/", state.tensors).items():
+        index, name = key.split("/", 1)
+        slots.setdefault(int(index), {})[name] = tensor
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": slots, "param_groups": groups})
+    if state.scaler:
+        scaler.load_state_dict(state.scaler)
+
+
+def _read_state(path: Path) -> SavedState:
+    """Read one state; ValueError if it is damaged."""
+    content = read_tensors(path)
+    try:
+        return SavedState(
+            Progress.model_validate_json(content.metadata["progress"]),
+            Recipe.model_validate_json(content.metadata["recipe"]),
+            content.tensors,
+            json.loads(content.metadata["scaler"]),
+        )
+    except KeyError as error:
+        raise ValueError(f"{path} is a checkpoint, not a training state.") from error
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors below a prefix, without it."""
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}

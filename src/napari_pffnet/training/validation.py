@@ -1,0 +1,126 @@
+"""Scores of a network on whole images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from napari_pffnet.config import Thresholds
+from napari_pffnet.data.pairs import TrainingImage
+from napari_pffnet.evaluation import aji, panoptic_quality
+from napari_pffnet.instances import Instances
+from napari_pffnet.training.precision import Arithmetic
+from napari_pffnet.training.steps import SetScores
+
+SCORE_THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+"""Values of beta among which a validation chooses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """Scores of a validation at the threshold that suits it best.
+
+    Attributes
+    ----------
+    scores
+        Scores of each set by its name.
+    score
+        Mean of AJI and PQ over the sets.
+    score_threshold
+        The lowest classification score, beta, that gave them.
+    """
+
+    scores: Mapping[str, SetScores]
+    score: float
+    score_threshold: float
+
+
+def validate(
+    network: nn.Module,
+    images_by_set: Mapping[str, Sequence[TrainingImage]],
+    arithmetic: Arithmetic,
+    *,
+    limit: int = 0,
+) -> Validation:
+    """Score a network on whole images of their own scale.
+
+    Parameters
+    ----------
+    network
+        Left in training mode.
+    images_by_set
+        Images by the name of their set; at least one set with one image.
+    arithmetic
+        Device and type of the forward pass.
+    limit
+        Use at most so many images a set, evenly spread; 0: all.
+    """
+    network.eval()
+    tables = {
+        name: np.stack([_score_image(network, i, arithmetic) for i in _some(images, limit)])
+        for name, images in images_by_set.items()
+    }
+    network.train()
+    # (sets, thresholds, 2): the sets count alike, however many images they have.
+    means = np.stack([table.mean(0) for table in tables.values()])
+    by_threshold = means.mean((0, 2))
+    best = int(by_threshold.argmax())
+    scores = {
+        name: SetScores(float(mean[best, 0]), float(mean[best, 1]), len(table))
+        for (name, table), mean in zip(tables.items(), means, strict=True)
+    }
+    return Validation(scores, float(by_threshold[best]), SCORE_THRESHOLDS[best])
+
+
+def predict(
+    network: nn.Module, image: TrainingImage, arithmetic: Arithmetic
+) -> Instances:
+    """Return the candidates of one normalised image, as a whole."""
+    pixels = torch.from_numpy(np.ascontiguousarray(image.image.transpose(2, 0, 1)))
+    unit = pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels
+    with torch.no_grad(), arithmetic.autocast():
+        output = network(unit[None].to(arithmetic.device))
+    found = output.detections[0].to("cpu")
+    return Instances.from_mask_grids(
+        found.mask_logits.float().sigmoid().numpy(),
+        found.boxes.float().numpy(),
+        found.class_ids.numpy(),
+        found.scores.float().numpy(),
+        found.qualities.float().numpy(),
+        (image.labels.shape[0], image.labels.shape[1]),
+    )
+
+
+def _score_image(
+    network: nn.Module, image: TrainingImage, arithmetic: Arithmetic
+) -> NDArray[np.float64]:
+    """Return (thresholds, 2): AJI and PQ of one image."""
+    candidates = predict(network, image, arithmetic)
+    covered = Thresholds().covered
+    return np.array(
+        [
+            _compare(image, candidates.to_labels(score_threshold=t, covered=covered))
+            for t in SCORE_THRESHOLDS
+        ]
+    )
+
+
+def _compare(
+    image: TrainingImage, labels: NDArray[np.int32]
+) -> tuple[float, float]:
+    """Return AJI and PQ where the truth is known."""
+    if image.ignore is not None:
+        labels = np.where(image.ignore, 0, labels)
+    return aji(image.labels, labels), panoptic_quality(image.labels, labels)[2]
+
+
+def _some(images: Sequence[TrainingImage], limit: int) -> list[TrainingImage]:
+    """Return at most ``limit`` images, evenly spread over the sequence."""
+    if limit == 0 or limit >= len(images):
+        return list(images)
+    return [images[i * len(images) // limit] for i in range(limit)]

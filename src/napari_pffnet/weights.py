@@ -1,0 +1,357 @@
+"""Checkpoints: one safetensors file that says what it is.
+
+The metadata carries the format version, a sha256 over the tensors and the
+:class:`~napari_pffnet.config.CheckpointInfo` as JSON.  Nothing is pickled, and
+nothing is read that could run code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+import torch
+from platformdirs import user_data_path
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from napari_pffnet.build import build_network
+from napari_pffnet.config import CheckpointInfo
+
+FORMAT = "napari-pffnet"
+FORMAT_VERSION = 1
+SUFFIX = ".safetensors"
+_BUNDLED = Path(__file__).parent / "models"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A network with its weights, ready to segment on its device.
+
+    Attributes
+    ----------
+    network
+        In evaluation mode, on ``device``.
+    info
+        What the checkpoint says of itself.
+    device
+        Where the network runs.
+    """
+
+    network: nn.Module
+    info: CheckpointInfo
+    device: torch.device
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """A model that can be loaded by name."""
+
+    name: str
+    path: Path
+    source: Literal["bundled", "user"]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorFile:
+    """The content of a safetensors file of ours, checked against its hash."""
+
+    tensors: dict[str, Tensor]
+    metadata: dict[str, str]
+
+
+def resolve_device(device: str = "auto") -> torch.device:
+    """Return the device to run on.
+
+    Parameters
+    ----------
+    device
+        ``"auto"`` takes CUDA, else MPS, else the CPU; or ``"cpu"``, ``"cuda"``,
+        ``"cuda:1"``, ``"mps"``.
+
+    Raises
+    ------
+    ValueError
+        If the device is unknown or this machine lacks it.
+    """
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if device == "auto":
+        return torch.device(next(kind for kind, found in available.items() if found))
+    kind, _, index = device.partition(":")
+    if kind not in available or (index and not index.isdigit()):
+        raise ValueError(
+            f"device {device!r} is unknown; use 'auto', 'cpu', 'cuda' or 'mps'."
+        )
+    if not available[kind]:
+        raise ValueError(
+            f"device {device!r} is not available on this machine; "
+            "use device='auto' or 'cpu'."
+        )
+    if kind == "cuda" and index and int(index) >= torch.cuda.device_count():
+        raise ValueError(
+            f"device {device!r} does not exist; this machine has "
+            f"{torch.cuda.device_count()} CUDA devices."
+        )
+    return torch.device(device)
+
+
+def user_models_dir() -> Path:
+    """Return the folder of the user's models; NAPARI_PFFNET_HOME overrides it."""
+    home = os.environ.get("NAPARI_PFFNET_HOME")
+    return Path(home) if home else user_data_path("napari-pffnet", appauthor=False)
+
+
+def list_models() -> list[ModelEntry]:
+    """List the models that :func:`load_model` knows by name, bundled ones first."""
+    folders: list[tuple[Path, Literal["bundled", "user"]]] = [
+        (_BUNDLED, "bundled"),
+        (user_models_dir(), "user"),
+    ]
+    entries: dict[str, ModelEntry] = {}
+    for folder, source in folders:
+        for path in sorted(folder.glob(f"*{SUFFIX}")):
+            entries.setdefault(path.stem, ModelEntry(path.stem, path, source))
+    return list(entries.values())
+
+
+def find_model(name_or_path: str | os.PathLike[str]) -> Path:
+    """Return the file of a model, given its name or its path.
+
+    Raises
+    ------
+    ValueError
+        If no model has this name; the sentence lists those that exist.
+    FileNotFoundError
+        If a path was given and no file is there.
+    """
+    text = os.fspath(name_or_path)
+    if Path(text).is_file():
+        return Path(text)
+    names = {entry.name: entry.path for entry in list_models()}
+    if text in names:
+        return names[text]
+    if Path(text).name != text or text.endswith(SUFFIX):
+        raise FileNotFoundError(f"There is no checkpoint at {text}.")
+    known = ", ".join(names) if names else "none is installed"
+    raise ValueError(
+        f"No model is named {text!r}; known models: {known}. "
+        f"Give one of these or the path of a {SUFFIX} checkpoint."
+    )
+
+
+def load_model(
+    name_or_path: str | os.PathLike[str], *, device: str = "auto"
+) -> Model:
+    """Load a model by name (``"nuclei"``) or from a checkpoint.
+
+    Parameters
+    ----------
+    name_or_path
+        Name of a bundled or user model, or the path of a checkpoint.
+    device
+        As in :func:`resolve_device`.
+
+    Returns
+    -------
+    Model
+        float32 weights, whatever the file stores, in evaluation mode.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, the device absent, or the file damaged, of
+        another program, or of a newer version of this one.
+    FileNotFoundError
+        If there is no file at the path.
+    """
+    target = resolve_device(device)
+    path = find_model(name_or_path)
+    content = read_tensors(path)
+    info = _parse_info(path, content.metadata)
+    network = build_network(info.model)
+    try:
+        network.load_state_dict(content.tensors)
+    except RuntimeError as error:
+        raise ValueError(
+            f"{path} does not fit the network that it describes; "
+            "it was changed or written by a different version."
+        ) from error
+    return Model(network.to(target).eval(), info, target)
+
+
+def save_checkpoint(
+    path: str | os.PathLike[str],
+    network: nn.Module,
+    info: CheckpointInfo,
+    *,
+    dtype: Literal["float32", "float16"] = "float32",
+) -> None:
+    """Write a checkpoint in one piece: the old file stays until the new is whole.
+
+    Parameters
+    ----------
+    path
+        File to write, ``.safetensors``.
+    network
+        Its state is written; only floating-point tensors change their type.
+    info
+        Written as JSON, with the library versions of this process.
+    dtype
+        Type of the floating-point tensors in the file.
+    """
+    stored = torch.float16 if dtype == "float16" else torch.float32
+    tensors = {
+        name: tensor.to(stored) if tensor.is_floating_point() else tensor
+        for name, tensor in network.state_dict().items()
+    }
+    described = info.model_copy(
+        update={"format_version": FORMAT_VERSION, "versions": library_versions()}
+    )
+    write_tensors(path, tensors, {"info": described.model_dump_json()})
+
+
+def read_info(path: str | os.PathLike[str]) -> CheckpointInfo:
+    """Read what a checkpoint says of itself, without reading its weights.
+
+    Raises
+    ------
+    ValueError
+        As :func:`load_model`, except for the hash, which needs the weights.
+    """
+    return _parse_info(Path(path), _read_metadata(Path(path)))
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that make a checkpoint."""
+    names = ("napari-pffnet", "torch", "torchvision", "numpy", "safetensors")
+    versions = {"python": platform.python_version()}
+    for name in names:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:  # run from a source tree
+            versions[name] = "unknown"
+    return versions
+
+
+def hash_tensors(tensors: Mapping[str, Tensor]) -> str:
+    """Return the sha256 over names, types, shapes and bytes, in order of names."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def write_tensors(
+    path: str | os.PathLike[str],
+    tensors: Mapping[str, Tensor],
+    metadata: Mapping[str, str],
+) -> None:
+    """Write a safetensors file of ours atomically, with its hash.
+
+    Parameters
+    ----------
+    path
+        File to write.
+    tensors
+        Of any device; copied to the CPU.
+    metadata
+        Further entries of the file's metadata.
+    """
+    # Cloned, because safetensors refuses tensors that share memory.
+    plain = {n: t.detach().cpu().contiguous().clone() for n, t in tensors.items()}
+    header = {
+        "format": FORMAT,
+        "format_version": str(FORMAT_VERSION),
+        "sha256": hash_tensors(plain),
+        **metadata,
+    }
+    write_atomically(Path(path), save(plain, header))
+
+
+def read_tensors(path: Path) -> TensorFile:
+    """Read a safetensors file of ours and check its hash.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged, of another program or of a newer version.
+    """
+    metadata = _read_metadata(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = file.keys()
+            tensors = {name: file.get_tensor(name) for name in names}
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged; get or write it again.") from error
+    if hash_tensors(tensors) != metadata.get("sha256"):
+        raise ValueError(
+            f"{path} is damaged: its tensors do not match their sha256; "
+            "get or write it again."
+        )
+    return TensorFile(tensors, metadata)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a crash leaves the old or the new one, never a half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes files that only their owner may read.
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _read_metadata(path: Path) -> dict[str, str]:
+    """Return the metadata of a file of ours, refusing all others."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata: dict[str, str] = file.metadata() or {}
+    except FileNotFoundError:
+        raise FileNotFoundError(f"There is no checkpoint at {path}.") from None
+    except (SafetensorError, OSError) as error:
+        raise ValueError(
+            f"{path} is not a whole {SUFFIX} file; it is damaged, or a pickle "
+            "(.pt, .pth), which is never loaded."
+        ) from error
+    if metadata.get("format") != FORMAT:
+        raise ValueError(f"{path} was not written by {FORMAT} and cannot be used.")
+    if int(metadata.get("format_version", "0")) > FORMAT_VERSION:
+        raise ValueError(
+            f"{path} has format version {metadata['format_version']}, newer than "
+            f"{FORMAT_VERSION}; update napari-pffnet to use it."
+        )
+    return metadata
+
+
+def _parse_info(path: Path, metadata: Mapping[str, str]) -> CheckpointInfo:
+    """Return the description in the metadata."""
+    try:
+        return CheckpointInfo.model_validate(json.loads(metadata["info"]))
+    except (KeyError, json.JSONDecodeError, ValidationError) as error:
+        raise ValueError(
+            f"{path} carries no valid description of its network "
+            "and cannot be used as a model."
+        ) from error
