@@ -1,0 +1,134 @@
+"""How well qualities and confidences tell good objects from bad ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from napari_pffnet.evaluation.overlap import FloatArray
+
+BAD_IOU = 0.5
+"""An object of lower true IoU is a bad one."""
+
+
+class WorstShare(NamedTuple):
+    """Share of the bad objects that was found, and the largest share possible."""
+
+    share: float
+    ceiling: float
+
+
+def spearman(quality: ArrayLike, true_iou: ArrayLike) -> float:
+    """Compute the rank correlation of predicted quality and true IoU.
+
+    Parameters
+    ----------
+    quality, true_iou
+        (N,) one value an object; objects of a quality that is NaN are left out.
+
+    Returns
+    -------
+    -1..1, or NaN where it is undefined: fewer than two objects, or values that
+    are all equal.
+    """
+    x, y = _checked(quality, true_iou)
+    known = ~np.isnan(x)
+    x, y = x[known], y[known]
+    if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return float("nan")
+    return float(np.corrcoef(_ranks(x), _ranks(y))[0, 1])
+
+
+def auroc_bad(
+    confidence: ArrayLike, true_iou: ArrayLike, *, threshold: float = BAD_IOU
+) -> float:
+    """Compute how well low confidence tells the bad objects.
+
+    Parameters
+    ----------
+    confidence, true_iou
+        (N,) one value an object.
+    threshold
+        Objects of lower true IoU are bad.
+
+    Returns
+    -------
+    Area under the ROC curve: the chance that a bad object has a lower confidence
+    than a good one, equal ones counting half.  NaN if all are good or all bad.
+    """
+    x, y = _checked(confidence, true_iou)
+    is_bad = y < threshold
+    n_bad, n_good = int(is_bad.sum()), int((~is_bad).sum())
+    if n_bad == 0 or n_good == 0:
+        return float("nan")
+    ranks = _ranks(-x)
+    wins = ranks[is_bad].sum() - n_bad * (n_bad + 1) / 2
+    return float(wins / (n_bad * n_good))
+
+
+def worst_share(
+    confidence: ArrayLike,
+    true_iou: ArrayLike,
+    k: float = 10.0,
+    *,
+    threshold: float = BAD_IOU,
+) -> WorstShare:
+    """Compute the share of all bad objects among the ``k`` % of lowest confidence.
+
+    What a reviewer finds who looks at the ``k`` % (rounded up to whole objects)
+    that the network trusts least.  Of objects with the same confidence at the end
+    of that list the expected number counts.
+
+    Parameters
+    ----------
+    confidence, true_iou
+        (N,) one value an object.
+    k
+        Per cent of the objects, above 0, at most 100.
+    threshold
+        Objects of lower true IoU are bad.
+
+    Returns
+    -------
+    ``(share, ceiling)``, a named tuple; the ceiling is what a perfect order finds.
+    Both NaN where no object is bad.
+
+    Raises
+    ------
+    ValueError
+        If ``k`` is out of range.
+    """
+    if not 0 < k <= 100:
+        raise ValueError(f"k is {k}; give per cent, above 0 and at most 100.")
+    x, y = _checked(confidence, true_iou)
+    is_bad = y < threshold
+    n_bad = int(is_bad.sum())
+    if n_bad == 0:
+        return WorstShare(float("nan"), float("nan"))
+    # 10 % of 30 is 3.0000000000000004 by some routes; that is not four objects.
+    n_seen = int(np.ceil(k * len(x) / 100 - 1e-9))
+    last = np.sort(x)[n_seen - 1]
+    before, tied = x < last, x == last
+    chance = (n_seen - before.sum()) / tied.sum()
+    found = is_bad[before].sum() + chance * is_bad[tied].sum()
+    return WorstShare(float(found / n_bad), min(1.0, n_seen / n_bad))
+
+
+def _checked(values: ArrayLike, true_iou: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    x, y = np.asarray(values, np.float64), np.asarray(true_iou, np.float64)
+    if x.ndim != 1 or x.shape != y.shape:
+        raise ValueError(
+            f"The values have shape {x.shape} and the true IoUs {y.shape}; "
+            "give two lists with one value an object."
+        )
+    return x, y
+
+
+def _ranks(values: FloatArray) -> FloatArray:
+    """Rank from 1; equal values share the mean of their ranks."""
+    return pd.Series(values).rank().to_numpy(np.float64)
