@@ -1,0 +1,115 @@
+"""Mask quality: how good a mask is, by the network's own estimate."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from napari_pffnet.pffnet.layers import NormFactory, conv_block
+from napari_pffnet.pffnet.masks import ROI_SIZE
+
+
+def _hidden_layer(n_in: int, n_out: int) -> nn.Sequential:
+    linear = nn.Linear(n_in, n_out)
+    nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
+    nn.init.zeros_(linear.bias)
+    return nn.Sequential(linear, nn.ReLU(inplace=True))
+
+
+def _space_to_depth(masks: Tensor) -> Tensor:
+    """Return (R, 4, M / 2, M / 2) of (R, M, M), by 2 x 2 cells.
+
+    ``pixel_unshuffle`` returns the wrong shape for R = 0.
+    """
+    r, height, width = masks.shape
+    blocks = masks.reshape(r, height // 2, 2, width // 2, 2).permute(0, 2, 4, 1, 3)
+    return blocks.reshape(r, 4, height // 2, width // 2)
+
+
+class MaskQualityBranch(nn.Module):
+    """Four convolutions and three fully connected layers (paper 000, table I).
+
+    The sub-modules are called as the rows of the table.
+
+    Parameters
+    ----------
+    in_channels
+        Channels of the RoI features; 256 in the paper.
+    channels
+        Width of the convolutions; 256 in the paper.
+    hidden
+        Width of the fully connected layers; 1024 in the paper.
+    norm
+        Norm behind the convolutions.
+    """
+
+    def __init__(
+        self, in_channels: int, channels: int, hidden: int, *, norm: NormFactory
+    ) -> None:
+        super().__init__()
+        # 28 x 28 probabilities enter as 4 channels of 14 x 14.
+        self.conv1 = conv_block(in_channels + 4, channels, norm=norm)
+        self.conv2 = conv_block(channels, channels, norm=norm)
+        self.conv3 = conv_block(channels, channels, norm=norm)
+        self.conv4 = conv_block(channels, channels, norm=norm, stride=2)
+        self.fc1 = _hidden_layer(channels * (ROI_SIZE // 2) ** 2, hidden)
+        self.fc2 = _hidden_layer(hidden, hidden)
+        self.fc3 = nn.Linear(hidden, 1)
+
+    def logits(self, roi_features: Tensor, object_logits: Tensor) -> Tensor:
+        """Return the quality before the sigmoid, (R,); arguments as ``forward``."""
+        probability = object_logits.detach().sigmoid().to(roi_features.dtype)
+        x = torch.cat([roi_features, _space_to_depth(probability)], 1)
+        x = self.conv4(self.conv3(self.conv2(self.conv1(x))))
+        out: Tensor = self.fc3(self.fc2(self.fc1(x.flatten(1))))
+        return out.squeeze(1)
+
+    def forward(self, roi_features: Tensor, object_logits: Tensor) -> Tensor:
+        """Return the quality s_qua in (0, 1), (R,) float32.
+
+        Parameters
+        ----------
+        roi_features
+            (R, in_channels, 14, 14); R may be 0.
+        object_logits
+            (R, 28, 28), the object's mask logits; no gradient goes back to them.
+        """
+        return self.logits(roi_features, object_logits).float().sigmoid()
+
+
+@torch.no_grad()
+def quality_targets(
+    object_logits: Tensor, target_masks: Tensor, boxes: Tensor, true_areas: Tensor
+) -> Tensor:
+    """Return the mean of Dice and IoU of each mask with its object (000, eq. 3).
+
+    Parameters
+    ----------
+    object_logits
+        (R, M, M) mask logits; the mask is where they are positive.
+    target_masks
+        (R, M, M) share of each cell that the object covers, in [0, 1].
+    boxes
+        (R, 4) x0, y0, x1, y1 of the RoIs, pixels.
+    true_areas
+        (R,) area of the whole object, also outside the RoI, pixels.
+
+    Returns
+    -------
+    Tensor
+        (R,) float32 in [0, 1], without gradient.
+    """
+    width, height = (boxes[:, 2:] - boxes[:, :2]).float().unbind(1)
+    cell_area = width * height / object_logits.shape[1:].numel()
+    mask = (object_logits > 0).float()
+    predicted = mask.sum((1, 2)) * cell_area
+    common = (mask * target_masks).sum((1, 2)) * cell_area
+    # Sampling at cells can count a little more than there is.
+    common = torch.minimum(common, true_areas.float())
+    both = (predicted + true_areas).clamp(min=1e-6)
+    return (2 * common / both + common / (both - common).clamp(min=1e-6)) / 2
+
+
+def quality_loss(predicted: Tensor, targets: Tensor) -> Tensor:
+    """Return the mean squared error of qualities (R,); 0 without RoIs (000, III-C)."""
+    return (predicted.float() - targets).square().sum() / max(len(targets), 1)
