@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from .backbone import Backbone, Features
 from .box_branch import BoxBranch, BoxOutput, SampledRoIs, sample_rois
