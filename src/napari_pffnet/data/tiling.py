@@ -71,6 +71,11 @@ class Tile:
         """Rows and columns that the network sees."""
         return self.y.stop - self.y.start, self.x.stop - self.x.start
 
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns that the network sees, to cut them from the image."""
+        return slice(self.y.start, self.y.stop), slice(self.x.start, self.x.stop)
+
     def owns(self, boxes_xyxy: NDArray[Any], *, slack: float = 0) -> NDArray[np.bool_]:
         """Say which of (N, 4) boxes have their centre in the core.
 
@@ -128,11 +133,6 @@ def make_tiles(shape: tuple[int, int], *, tile: int, margin: int) -> list[Tile]:
     ValueError
         If a tile has no core between its margins.
     """
-    if 0 < tile < least_tile(margin):
-        raise ValueError(
-            f"tile {tile} is too small for objects that need {margin} pixels of "
-            f"context; use at least {least_tile(margin)}, or 0 for no tiles."
-        )
     rows, columns = (_spans(size, _round_up(tile), margin) for size in shape)
     return [Tile(y, x) for y in rows for x in columns]
 
@@ -141,6 +141,11 @@ def _spans(size: int, tile: int, margin: int) -> list[Span]:
     """Cut one axis."""
     if tile == 0 or size <= tile:
         return [Span(0, size, 0, size, size)]
+    if tile < least_tile(margin):
+        raise ValueError(
+            f"tile {tile} is too small for objects that need {margin} pixels of "
+            f"context; use at least {least_tile(margin)}, or 0 for no tiles."
+        )
     last = _round_up(size - tile)
     step = (tile - 2 * margin) // STRIDE * STRIDE
     count = -(-last // step)

@@ -1,0 +1,149 @@
+"""How large the objects of an image are: a first quick look at several scales."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_pffnet.pffnet.structures import Detections
+
+REDUCTIONS = (1 / 3, 1 / 9)
+"""Scales at which large objects are looked for, too."""
+MAGNIFICATION = 3.0
+"""Scale at which small objects are looked for, too."""
+LEAST_SIDE = 16
+"""Reduced images are not smaller than this, pixels."""
+SAMPLE = 512
+"""Side of what is looked at, in pixels of the network."""
+MAGNIFIED_SAMPLE = 384
+"""The same under magnification."""
+_LEAST_SCORE = 0.5
+_SMALL = 2.0
+"""Objects up to so many times the smallest seen in training may be smaller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the network finds at one scale.
+
+    Attributes
+    ----------
+    diameters
+        (N,) in pixels of the image as given.
+    weights
+        (N,) confidence of each.
+    evidence
+        Share of the look that objects cover, weighted by their confidences.
+    """
+
+    diameters: NDArray[np.floating[Any]]
+    weights: NDArray[np.floating[Any]]
+    evidence: float
+
+
+def look_at(
+    found: Detections,
+    shape: tuple[int, int],
+    scale: float,
+    diameter_range: tuple[float, float],
+) -> Look:
+    """Measure what the network finds at one scale.
+
+    Only objects of sizes that the network was trained on count: of others it
+    knows little.
+
+    Parameters
+    ----------
+    found
+        Candidates, in pixels of the network.
+    shape
+        (Y, X) of what it saw.
+    scale
+        Pixels of the network a pixel of the image as given.
+    diameter_range
+        Sizes of the objects in training, pixels.
+    """
+    sizes = (found.boxes[:, 2:] - found.boxes[:, :2]).prod(1)
+    areas = (sizes * (found.mask_logits > 0).float().mean((1, 2))).numpy()
+    qualities = found.qualities.nan_to_num(nan=1.0)
+    confidences = (found.scores * qualities).numpy()
+    diameters = np.sqrt(4 / np.pi * areas)
+    low, high = diameter_range
+    known = (diameters >= low) & (diameters <= high)
+    known &= found.scores.numpy() >= _LEAST_SCORE
+    covered = np.sum((areas * confidences**2)[known])
+    return Look(
+        diameters[known] / scale,
+        confidences[known],
+        float(covered) / (shape[0] * shape[1]),
+    )
+
+
+def estimate_diameter(looks: Sequence[Look]) -> float | None:
+    """Return the typical diameter at the scale that explains most of the image.
+
+    Returns
+    -------
+    float or None
+        Pixels of the image as given; None where nothing was found.
+    """
+    best = max(looks, key=lambda look: look.evidence)
+    if best.evidence == 0:
+        return None
+    order = np.argsort(best.diameters)
+    weights = np.cumsum(best.weights[order])
+    middle = np.searchsorted(weights, weights[-1] / 2)
+    return float(best.diameters[order][middle])
+
+
+def may_be_smaller(diameter: float | None, diameter_range: tuple[float, float]) -> bool:
+    """Say whether a look through a magnifier may change the estimate."""
+    return diameter is None or diameter < _SMALL * diameter_range[0]
+
+
+def choose_scale(
+    diameter: float | None, typical: float, diameter_range: tuple[float, float]
+) -> float:
+    """Return the scale at which objects of ``diameter`` pixels are segmented.
+
+    Objects of sizes seen in training leave the image as it is, others come to
+    the ``typical`` size.
+    """
+    low, high = diameter_range
+    if diameter is None or low <= diameter <= high:
+        return 1.0
+    return typical / diameter
+
+
+def busiest_window(image: NDArray[np.float32], side: int) -> tuple[slice, slice]:
+    """Return rows and columns of the window that varies most.
+
+    Parameters
+    ----------
+    image
+        (Y, X, C).
+    side
+        Of the window, pixels; cut to the image.
+    """
+    height, width, _ = image.shape
+    windows = [
+        (slice(y, min(y + side, height)), slice(x, min(x + side, width)))
+        for y in _starts(height, side)
+        for x in _starts(width, side)
+    ]
+    # Every fourth pixel tells enough of a large window.
+    step = 4 if side > SAMPLE // 4 else 1
+    thin = slice(None, None, step)
+    return max(windows, key=lambda window: float(image[window][thin, thin, 0].std()))
+
+
+def _starts(size: int, side: int) -> list[int]:
+    """Return the starts of windows that overlap by half, the last at the end."""
+    return [*range(0, max(size - side, 0), max(side // 2, 1)), max(size - side, 0)]

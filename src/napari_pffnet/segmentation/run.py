@@ -1,0 +1,171 @@
+"""One image, from raw pixels to labels, classes and a table."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from napari_pffnet.config import SegmentConfig
+from napari_pffnet.segmentation.inference import Predictor, choose_dtype
+from napari_pffnet.segmentation.objects import (
+    Outcome,
+    TileSize,
+    find_objects,
+    next_tile,
+    nothing,
+)
+from napari_pffnet.segmentation.prepare import prepare
+from napari_pffnet.segmentation.result import (
+    SegmentationRecord,
+    SegmentationResult,
+    TileDone,
+    paint_result,
+)
+from napari_pffnet.weights import Model, library_versions
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
+logger = logging.getLogger("napari_pffnet")
+
+
+def segment(
+    image: ArrayLike,
+    model: Model,
+    *,
+    channel_names: tuple[str, ...] = (),
+    pixel_size_um: float | None = None,
+    **options: Any,
+) -> SegmentationResult:
+    """Segment one image.
+
+    Parameters
+    ----------
+    image
+        (Y, X), (Y, X, C), or any axes named by ``axes``; any real dtype.
+    model
+        As `load_model` returns it.
+    channel_names
+        Names of the image's channels, where known.
+    pixel_size_um
+        Side of a pixel in micrometres, where known.
+    **options
+        Those of `SegmentConfig`.
+
+    Returns
+    -------
+    SegmentationResult
+        The same for the same input on the same device.
+
+    Raises
+    ------
+    ValueError
+        If an option or the image is not understood; the sentence names the remedy.
+    """
+    steps = segment_iter(
+        image,
+        model,
+        SegmentConfig(**options),
+        channel_names=channel_names,
+        pixel_size_um=pixel_size_um,
+    )
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            result: SegmentationResult = stop.value
+            return result
+
+
+def segment_iter(
+    image: ArrayLike,
+    model: Model,
+    config: SegmentConfig | None = None,
+    *,
+    channel_names: tuple[str, ...] = (),
+    pixel_size_um: float | None = None,
+) -> Generator[TileDone, None, SegmentationResult]:
+    """Segment one image in steps, each of which may be the last.
+
+    Yields after each piece of the image; see `segment` for the rest.
+    """
+    config = config or SegmentConfig()
+    prepared = prepare(image, model.info, config, channel_names)
+    notes = list(prepared.notes)
+    if prepared.flaw:
+        outcome = nothing(prepared.pixels.shape)
+        notes.append(prepared.flaw)
+        yield TileDone(1, 1)
+    else:
+        outcome = yield from _find_within_memory(prepared.pixels, model, config, notes)
+    record = _record(model, config, outcome)
+    if outcome.scale != 1:
+        notes.append(
+            f"The objects measure about {outcome.diameter:.3g} pixels; the image was "
+            f"segmented at {outcome.scale:.3g} times its size."
+        )
+    result = paint_result(
+        outcome.found, model.info, record, tuple(notes), pixel_size_um=pixel_size_um
+    )
+    for note in result.notes:
+        logger.info(note)
+    return result
+
+
+def _find_within_memory(
+    pixels: NDArray[np.float32],
+    model: Model,
+    config: SegmentConfig,
+    notes: list[str],
+) -> Generator[TileDone, None, Outcome]:
+    """Find the objects; where the memory ends, in smaller tiles or on the CPU."""
+    tile, device = config.tile, model.device
+    model.network.eval()
+    try:
+        while True:
+            dtype = choose_dtype(config.precision, device)
+            predictor = Predictor(model.network.to(device), device, dtype)
+            try:
+                return (
+                    yield from find_objects(
+                        pixels, predictor, model.info, config.diameter, tile
+                    )
+                )
+            except torch.OutOfMemoryError:
+                tile = next_tile(tile, pixels.shape, model.info)
+                if tile == "auto":
+                    device = torch.device("cpu")
+                notes.append(_memory_note(tile))
+            torch.cuda.empty_cache()
+    finally:
+        model.network.to(model.device)
+
+
+def _memory_note(tile: TileSize) -> str:
+    if tile == "auto":
+        return "The memory of the device did not suffice; the CPU was used."
+    return f"The memory of the device did not suffice; tiles of {tile} were used."
+
+
+def _record(
+    model: Model, config: SegmentConfig, outcome: Outcome
+) -> SegmentationRecord:
+    threshold = config.score_threshold
+    return SegmentationRecord(
+        model=model.info.name,
+        options=config,
+        score_threshold=(
+            model.info.thresholds.score if threshold is None else threshold
+        ),
+        covered=model.info.thresholds.covered,
+        diameter=outcome.diameter,
+        scale=outcome.scale,
+        tile=outcome.tile,
+        device=str(model.device),
+        versions=library_versions(),
+    )
