@@ -271,6 +271,20 @@ class SegmentConfig(Config):
     precision: Precision = Field("auto", description="Arithmetic of the network.")
 
 
+class DataConfig(Config):
+    """How images and labels are read for training."""
+
+    axes: str | None = Field(
+        None, description="Axes of the images in order, e.g. YXC; default: as stored."
+    )
+    channels: tuple[int | str, ...] = Field(
+        (), description="Channels to use, by number from 0 or by name."
+    )
+    split_binary: bool = Field(
+        False, description="Make each region of a binary mask an object of its own."
+    )
+
+
 class AugmentConfig(Config):
     """Random changes of the training crops."""
 

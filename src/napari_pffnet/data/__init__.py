@@ -1,0 +1,1 @@
+"""Everything between files or arrays and the tensors that a network takes."""

@@ -5,14 +5,18 @@ Every function draws from the generator that it is given and from nothing else.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional as v2
 
-from napari_pffnet.config import AugmentConfig
+if TYPE_CHECKING:
+    from torchvision import tv_tensors
+
+    from napari_pffnet.config import AugmentConfig
 
 # Optical density of hematoxylin, eosin and their cross product in red, green,
 # blue (Ruifrok and Johnston 2001), each of length 1.
@@ -98,7 +102,8 @@ def _intensity(image: Tensor, rng: np.random.Generator) -> Tensor:
     gamma = float(np.exp(rng.uniform(-0.5, 0.5)))
     gain = float(np.exp(rng.uniform(-0.5, 0.35)))
     offset = float(rng.uniform(-0.08, 0.12))
-    return v2.adjust_gamma(image, gamma) * gain + offset
+    changed: Tensor = v2.adjust_gamma(image, gamma) * gain + offset
+    return changed
 
 
 def _invert(image: Tensor, rng: np.random.Generator) -> Tensor:
@@ -108,7 +113,8 @@ def _invert(image: Tensor, rng: np.random.Generator) -> Tensor:
 def _blur(image: Tensor, rng: np.random.Generator) -> Tensor:
     sigma = float(rng.uniform(0.4, 1.8))
     side = 2 * round(2.5 * sigma) + 1
-    return v2.gaussian_blur(image, [side, side], [sigma, sigma])
+    blurred: Tensor = v2.gaussian_blur(image, [side, side], [sigma, sigma])
+    return blurred
 
 
 def _median_blur(image: Tensor, rng: np.random.Generator) -> Tensor:
@@ -127,7 +133,8 @@ def _noise(image: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def _grayscale(image: Tensor, rng: np.random.Generator) -> Tensor:
-    return v2.rgb_to_grayscale(image, num_output_channels=3)
+    gray: Tensor = v2.rgb_to_grayscale(image, num_output_channels=3)
+    return gray
 
 
 def _stain(image: Tensor, rng: np.random.Generator) -> Tensor:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.ndimage import find_objects
 from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from napari_pffnet.config import TrainConfig
 from napari_pffnet.data.augment import augment_geometry, augment_intensity
-from napari_pffnet.data.pairs import TrainingImage
 from napari_pffnet.data.targets import image_target
 from napari_pffnet.pffnet.structures import ImageTarget
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_pffnet.config import TrainConfig
+    from napari_pffnet.data.pairs import TrainingImage
+
+_S = TypeVar("_S", bound=np.generic)
 
 OBJECT_CROPS = 0.8
 """Share of the crops that are placed at an object; the rest lie anywhere."""
@@ -78,7 +85,11 @@ class CropDataset(torch.utils.data.Dataset[tuple[Tensor, ImageTarget]]):
         if not images:
             raise ValueError("No training images; give at least one image.")
         chances = np.array(weights or [1.0] * len(images), float)
-        if len(chances) != len(images) or not (chances >= 0).all() or chances.sum() == 0:
+        if (
+            len(chances) != len(images)
+            or not (chances >= 0).all()
+            or chances.sum() == 0
+        ):
             raise ValueError(
                 f"{len(chances)} weights for {len(images)} images; give one weight of "
                 "0 or more an image, not all 0."
@@ -86,7 +97,9 @@ class CropDataset(torch.utils.data.Dataset[tuple[Tensor, ImageTarget]]):
         self.images = images
         self.config = config
         self.chances = chances / chances.sum()
-        self.length = length or config.iterations * config.accumulate * config.batch_size
+        self.length = (
+            length or config.iterations * config.accumulate * config.batch_size
+        )
         self._objects = [_objects(image) for image in images]
 
     def __len__(self) -> int:
@@ -182,9 +195,7 @@ def _first_pixel(center: float, size: int, length: int, chance: float) -> int:
     return int(np.clip(round(center - size / 2), 0, length - size))
 
 
-def _window_pixels(
-    array: NDArray[np.generic], window: Window
-) -> NDArray[np.generic]:
+def _window_pixels(array: NDArray[_S], window: Window) -> NDArray[_S]:
     """Copy a window; what lies outside the array is 0."""
     out = np.zeros((window.size, window.size, *array.shape[2:]), array.dtype)
     y0, x0 = max(window.y, 0), max(window.x, 0)
@@ -195,25 +206,28 @@ def _window_pixels(
 
 
 def _window_outside(source: TrainingImage, window: Window) -> NDArray[np.bool_]:
-    return ~_window_pixels(np.ones(source.labels.shape, bool), window)
+    return np.logical_not(
+        _window_pixels(np.ones(source.labels.shape, np.bool_), window)
+    )
 
 
 def _window_unknown(source: TrainingImage, window: Window) -> NDArray[np.bool_]:
     outside = _window_outside(source, window)
     if source.ignore is None:
         return outside
-    return outside | _window_pixels(source.ignore, window)
+    return np.logical_or(outside, _window_pixels(source.ignore, window))
 
 
-def _resample(values: NDArray[np.generic], side: int) -> NDArray[np.generic]:
+def _resample(values: NDArray[_S], side: int) -> NDArray[_S]:
     """Take the nearest pixel at the centres of a grid of ``side`` pixels."""
     # torchvision's resize of masks is half a pixel off.
     index = ((np.arange(side) + 0.5) * (len(values) / side)).astype(int)
-    return values[np.ix_(index, index)]
+    return np.asarray(values[index[:, None], index], values.dtype)
 
 
 def _resize(pixels: NDArray[np.generic], side: int) -> Tensor:
     """Scale (Y, X, C) uint8 or float pixels to (C, side, side) in [0, 1]."""
     image = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
     image = v2.functional.to_dtype(image, torch.float32, scale=True)
-    return v2.functional.resize(image, [side, side], antialias=True).clamp_(0, 1)
+    resized: Tensor = v2.functional.resize(image, [side, side], antialias=True)
+    return resized.clamp_(0, 1)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_pffnet.config import NormalizationConfig
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MAX_SAMPLE = 4_000_000
 """Pixels that the statistics of an image are taken from, at most."""
@@ -61,13 +64,13 @@ def normalize(
     # Large integers and doubles lose the signal in float32 before the offset
     # is taken off.
     wide = image.dtype.itemsize >= 4 and image.dtype != np.float32
-    values = image.astype(np.float64 if wide else np.float32)
-    values -= low.astype(values.dtype)
-    values *= np.where(flat, 0.0, 1.0 / np.where(flat, 1.0, high - low)).astype(
-        values.dtype
-    )
-    np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-    return np.clip(values, 0, 1).astype(np.float32, copy=False)
+    dtype = np.float64 if wide else np.float32
+    values = np.array(image, dtype)
+    values[~np.isfinite(values)] = -np.inf
+    np.subtract(values, low.astype(dtype), out=values)
+    np.clip(values, 0, None, out=values)
+    np.divide(values, np.where(flat, np.inf, high - low).astype(dtype), out=values)
+    return np.asarray(np.minimum(values, 1), np.float32)
 
 
 def intensity_limits(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.ndimage import find_objects
 
 from napari_pffnet.pffnet.structures import ImageTarget
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MIN_VISIBLE = 0.3
 """Objects with a smaller share of their area left in a crop are ignored."""
