@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from napari_pffnet.config import Recipe
 from napari_pffnet.data.pairs import TrainingImage, load_pairs
+from napari_pffnet.data.prepare import ReadRules
 from napari_pffnet.training import TrainStep, ValidationStep, train_iter
 
 SHARES = {"dsb2018": 0.65, "bbbc039": 0.35}
@@ -36,15 +37,10 @@ class Sets:
 def load_sets(folder: Path, recipe: Recipe) -> Sets:
     """Read ``train`` and ``val`` of each set below ``folder``."""
 
+    rules = ReadRules(model=recipe.model, normalization=recipe.normalization)
+
     def read(part: str) -> dict[str, list[TrainingImage]]:
-        return {
-            name: load_pairs(
-                folder / name / part,
-                normalization=recipe.normalization,
-                channels=recipe.model.in_channels,
-            )
-            for name in SHARES
-        }
+        return {name: load_pairs(folder / name / part, rules) for name in SHARES}
 
     return Sets(read("train"), read("val"))
 

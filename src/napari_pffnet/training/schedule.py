@@ -55,7 +55,7 @@ def build_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Opti
         return torch.optim.SGD(
             groups, lr=config.learning_rate, momentum=config.momentum
         )
-    return torch.optim.AdamW(groups, lr=config.learning_rate)
+    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, value: float) -> None:
