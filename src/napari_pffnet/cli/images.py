@@ -1,0 +1,61 @@
+"""Which files a command works on."""
+
+from __future__ import annotations
+
+import glob
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+IMAGE_SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
+# Our own results are no images, although they may lie in the same folder.
+_RESULTS = ("_labels.tif", "_semantic.tif", "_overlay.png")
+
+
+def find_images(inputs: Iterable[str]) -> list[Path]:
+    """Return the image files behind paths, folders and patterns, each once.
+
+    Raises
+    ------
+    ValueError
+        If an input names nothing, or a folder holds no image.
+    """
+    found: dict[Path, None] = {}
+    for text in inputs:
+        found.update(dict.fromkeys(_expand(text)))
+    return list(found)
+
+
+def _expand(text: str) -> list[Path]:
+    """Return the files behind one input."""
+    path = Path(text)
+    if path.is_dir():
+        return _images_in(path)
+    if path.exists():
+        return [path]
+    matches = [Path(match) for match in sorted(glob.glob(text, recursive=True))]
+    files = [match for match in matches if match.is_file()]
+    if not files:
+        raise ValueError(
+            f"There is no file, folder or pattern {text!r}; check the path."
+        )
+    return files
+
+
+def _images_in(folder: Path) -> list[Path]:
+    """Return the images that lie directly in a folder, in order of their names."""
+    images = [
+        path
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in IMAGE_SUFFIXES
+        and not path.name.startswith(".")
+        and not path.name.endswith(_RESULTS)
+    ]
+    if not images:
+        raise ValueError(
+            f"The folder {str(folder)!r} holds no image; "
+            f"files that end in {', '.join(IMAGE_SUFFIXES)} are taken."
+        )
+    return images

@@ -1,0 +1,44 @@
+"""``pffnet models``."""
+
+from __future__ import annotations
+
+from cyclopts import App
+
+from napari_pffnet.cli import console
+
+models = App(
+    name="models",
+    sort_key=4,
+    help="List the models that --model and --base know by name.",
+)
+
+
+@models.default
+def list_models() -> int:
+    """List bundled, downloaded and user-trained models."""
+    from napari_pffnet.weights import list_models, read_info, user_models_dir
+
+    for entry in list_models():
+        info = read_info(entry.path)
+        classes = ", ".join(info.model.classes)
+        console.tell(
+            f"{entry.name:20} {entry.source:10} {classes}; "
+            f"{info.diameter:.0f} px; {info.licence}"
+        )
+    console.tell(f"Checkpoints in {user_models_dir()} are found by their names.")
+    return console.OK
+
+
+@models.command
+def info(name: str) -> int:
+    """Print all that a model says of itself, as JSON.
+
+    Parameters
+    ----------
+    name
+        Name of a model, or path of a checkpoint.
+    """
+    from napari_pffnet.weights import find_model, read_info
+
+    console.tell(read_info(find_model(name)).model_dump_json(indent=2))
+    return console.OK
