@@ -131,4 +131,4 @@ def _checked(values: ArrayLike, true_iou: ArrayLike) -> tuple[FloatArray, FloatA
 
 def _ranks(values: FloatArray) -> FloatArray:
     """Rank from 1; equal values share the mean of their ranks."""
-    return pd.Series(values).rank().to_numpy(np.float64)
+    return np.asarray(pd.Series(values).rank(), np.float64)

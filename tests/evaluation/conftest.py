@@ -1,0 +1,11 @@
+"""Drawn examples: the same in every run, however busy the machine is."""
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "evaluation",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("evaluation")

@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from napari_pffnet import evaluation as ev
+
+FEW = st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0])
+OBJECTS = st.lists(st.tuples(FEW, FEW), min_size=3, max_size=30).map(np.array)
+
+
+def test_spearman_looks_at_ranks_only():
+    assert ev.spearman([0.1, 0.2, 0.9], [0.5, 0.51, 0.52]) == pytest.approx(1)
+    assert ev.spearman([0.1, 0.2, 0.9], [0.9, 0.2, 0.1]) == pytest.approx(-1)
+
+
+def test_spearman_leaves_unknown_qualities_out():
+    unknown = [np.nan, 0.1, 0.2, 0.9]
+    assert ev.spearman(unknown, [1, 0.5, 0.6, 0.7]) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("quality", [[], [0.5], [0.5, 0.5], [np.nan, np.nan]])
+def test_spearman_is_undefined_without_differences(quality):
+    assert np.isnan(ev.spearman(quality, np.linspace(0, 1, len(quality))))
+
+
+@given(OBJECTS)
+def test_spearman_agrees_with_scipy(objects):
+    x, y = objects.T
+    if np.ptp(x) and np.ptp(y):
+        assert ev.spearman(x, y) == pytest.approx(stats.spearmanr(x, y).statistic)
+
+
+def test_auroc_is_the_share_of_pairs_in_the_right_order():
+    # Bad: 0.2, 0.6; good: 0.6, 0.9: of four pairs three right, one tied.
+    assert ev.auroc_bad([0.2, 0.6, 0.6, 0.9], [0, 0.4, 0.5, 1]) == pytest.approx(
+        3.5 / 4
+    )
+
+
+def test_auroc_needs_good_and_bad_objects():
+    assert np.isnan(ev.auroc_bad([0.2, 0.6], [0.6, 0.7]))
+    assert np.isnan(ev.auroc_bad([], []))
+    assert ev.auroc_bad([0.2, 0.6], [0.6, 0.7], threshold=0.65) == 1
+
+
+@given(OBJECTS)
+def test_auroc_agrees_with_counting_all_pairs(objects):
+    confidence, iou = objects.T
+    bad, good = confidence[iou < 0.5], confidence[iou >= 0.5]
+    if len(bad) and len(good):
+        difference = good[None] - bad[:, None]
+        expected = (np.sign(difference) + 1).mean() / 2
+        assert ev.auroc_bad(confidence, iou) == pytest.approx(expected)
+
+
+def test_auroc_agrees_with_torchmetrics():
+    torch = pytest.importorskip("torch")
+    functional = pytest.importorskip("torchmetrics.functional.classification")
+    rng = np.random.default_rng(0)
+    confidence, iou = rng.random(60).round(1), rng.random(60)
+    expected = functional.binary_auroc(
+        torch.from_numpy(1 - confidence), torch.from_numpy(iou < 0.5).int()
+    )
+    found = ev.auroc_bad(confidence, iou)
+    assert found == pytest.approx(expected.item(), abs=1e-6)
+
+
+def test_worst_share_beside_its_ceiling():
+    confidence = np.arange(10) / 10
+    iou = np.array([0, 1, 0, 1, 1, 1, 1, 1, 1, 0])
+    assert ev.worst_share(confidence, iou, 20) == pytest.approx((1 / 3, 2 / 3))
+    assert ev.worst_share(confidence, iou, 30) == pytest.approx((2 / 3, 1))
+    assert ev.worst_share(confidence, iou, 21) == pytest.approx((2 / 3, 1))
+    assert ev.worst_share(confidence, iou, 100) == (1, 1)
+
+
+def test_worst_share_expects_the_average_of_ties():
+    # One of three objects of equal confidence is seen, one of them is bad.
+    assert ev.worst_share([0.5] * 3, [0, 1, 1], 30) == pytest.approx((1 / 3, 1))
+
+
+def test_worst_share_without_bad_objects_is_undefined():
+    assert np.isnan(ev.worst_share([0.5], [1.0], 10)).all()
+    assert np.isnan(ev.worst_share([], [], 10)).all()
+
+
+@given(OBJECTS, st.sampled_from([1, 10, 33, 100]))
+def test_worst_share_does_not_depend_on_the_order_nor_pass_its_ceiling(objects, k):
+    confidence, iou = objects.T
+    share, ceiling = ev.worst_share(confidence, iou, k)
+    mirrored = ev.worst_share(confidence[::-1], iou[::-1], k)
+    assert mirrored == pytest.approx((share, ceiling), nan_ok=True)
+    assert np.isnan(share) or 0 <= share <= ceiling + 1e-12
+
+
+@pytest.mark.parametrize("k", [0, -1, 101])
+def test_a_percentage_out_of_range_is_refused(k):
+    with pytest.raises(ValueError, match=f"k is {k}"):
+        ev.worst_share([0.5], [0.0], k)
+
+
+def test_lists_of_two_lengths_are_refused():
+    with pytest.raises(ValueError, match=r"\(2,\).*\(1,\)"):
+        ev.auroc_bad([0.5, 0.6], [1.0])
