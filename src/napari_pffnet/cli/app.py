@@ -28,6 +28,7 @@ app = App(
     was not understood.""",
     help_format="markdown",
     version=napari_pffnet.__version__,
+    suppress_keyboard_interrupt=False,
     # No --no-X for switches that are off, no --empty-X for lists.
     default_parameter=Parameter(negative=()),
 )

@@ -1,0 +1,286 @@
+import json
+import subprocess
+import sys
+
+import imageio.v3 as iio
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+
+import napari_pffnet
+from napari_pffnet.cli import main
+from napari_pffnet.cli.outputs import written_whole
+
+
+@pytest.fixture
+def cells(tmp_path):
+    """A tiny image with three bright discs, as a file."""
+    path = tmp_path / "cells.png"
+    y, x = np.mgrid[:64, :64]
+    image = np.full((64, 64), 20, np.uint8)
+    for cy, cx in ((16, 16), (40, 20), (34, 48)):
+        image[(y - cy) ** 2 + (x - cx) ** 2 < 64] = 200
+    iio.imwrite(path, image)
+    return path
+
+
+@pytest.fixture
+def segment(tmp_path, tiny_checkpoint):
+    """Run ``pffnet segment`` with the untrained model; results go to ``out``."""
+
+    def run(*words) -> int:
+        out = ["--out", tmp_path / "out", "--model", tiny_checkpoint, "--tile", "0"]
+        return main(["segment", *map(str, [*words, *out]), "--diameter", "28"])
+
+    return run
+
+
+# ---------------------------------------------------------------- segment
+
+
+def test_segment_writes_labels_classes_table_picture_and_record(
+    segment, cells, tmp_path, capsys
+):
+    assert segment(cells, "--score-threshold", "0.3") == 0
+    out = tmp_path / "out"
+    labels = tifffile.imread(out / "cells_labels.tif")
+    table = pd.read_csv(out / "cells_objects.csv")
+    assert labels.shape == tifffile.imread(out / "cells_semantic.tif").shape == (64, 64)
+    assert labels.max() == len(table) > 0
+    assert iio.imread(out / "cells_overlay.png").shape == (64, 64, 3)
+    record = json.loads((out / "cells_run.json").read_text())
+    assert record["objects"] == len(table)
+    assert record["segmentation"]["options"]["score_threshold"] == 0.3
+    assert str(out / "cells_labels.tif") in capsys.readouterr().out
+
+
+def test_segment_writes_the_formats_that_are_asked_for(segment, cells, tmp_path):
+    assert segment(cells, "--format", "csv", "--no-overlay", "--quiet") == 0
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"cells_objects.csv", "cells_run.json", "run.json"}
+
+
+def test_quiet_says_nothing(segment, cells, capsys):
+    assert segment(cells, "--quiet") == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_existing_results_are_refused_before_anything_is_computed(
+    segment, cells, tmp_path, capsys
+):
+    table = tmp_path / "out" / "cells_objects.csv"
+    table.parent.mkdir()
+    table.write_text("precious")
+    assert segment(cells) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert [path.name for path in table.parent.iterdir()] == [table.name]
+    assert table.read_text() == "precious"
+    assert segment(cells, "--overwrite") == 0
+    assert table.read_text() != "precious"
+
+
+def test_a_bad_file_is_reported_at_the_end_and_the_others_are_done(
+    segment, cells, tmp_path, capsys
+):
+    broken = tmp_path / "a_broken.png"
+    broken.write_bytes(b"no picture")
+    assert segment(tmp_path, "--quiet") == 1
+    error = capsys.readouterr().err
+    assert "1 failed" in error
+    assert str(broken) in error
+    assert "Traceback" not in error
+    out = tmp_path / "out"
+    assert (out / "cells_labels.tif").exists()
+    assert not (out / "a_broken_labels.tif").exists()
+    done = json.loads((out / "run.json").read_text())["images"]
+    assert [record["image"] for record in done] == [str(cells)]
+
+
+def test_images_whose_results_would_collide_are_refused(
+    segment, cells, tmp_path, capsys
+):
+    tifffile.imwrite(tmp_path / "cells.tif", iio.imread(cells))
+    assert segment(tmp_path) == 2
+    error = capsys.readouterr().err
+    assert "cells.png" in error
+    assert "cells.tif" in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_patterns_and_folders_name_images_but_not_our_results(
+    segment, cells, tmp_path
+):
+    iio.imwrite(tmp_path / "old_overlay.png", np.zeros((8, 8), np.uint8))
+    options = ("--format", "csv", "--no-overlay", "--quiet")
+    assert segment(tmp_path / "c*.png", tmp_path, *options) == 0
+    images = json.loads((tmp_path / "out" / "run.json").read_text())["images"]
+    assert [record["image"] for record in images] == [str(cells)]
+
+
+def test_a_second_run_adds_to_the_list_of_a_folder(segment, cells, tmp_path):
+    options = ("--format", "csv", "--no-overlay", "--quiet")
+    assert segment(cells, *options) == 0
+    other = cells.rename(tmp_path / "other.png")
+    assert segment(other, *options) == 0
+    images = json.loads((tmp_path / "out" / "run.json").read_text())["images"]
+    assert [record["image"] for record in images] == [str(cells), str(other)]
+
+
+@pytest.mark.parametrize("text", ["0,1,2", "0"])
+def test_channels_are_given_with_commas(segment, tmp_path, text):
+    path = tmp_path / "color.png"
+    iio.imwrite(path, np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
+    assert segment(path, "--channels", text, "--quiet") == 0
+    record = json.loads((tmp_path / "out" / "color_run.json").read_text())
+    wanted = [int(number) for number in text.split(",")]
+    assert record["segmentation"]["options"]["channels"] == wanted
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "no image to segment"),
+        (["nowhere.png"], "nowhere.png"),
+        (["--sample", "cat"], "fluorescence"),
+        (["--sample", "histology", "--tile", "-1"], "--tile -1"),
+        (["--sample", "histology", "--diameter", "big"], "--diameter big"),
+        (["--sample", "histology", "--format", "doc"], "'doc'"),
+        (["--sample", "histology", "--threads", "-1"], "--threads -1"),
+        (["--sample", "histology", "--model", "elephants"], "elephants"),
+        (["--sample", "histology", "--sise", "3"], "--sise"),
+    ],
+)
+def test_mistakes_end_in_one_sentence_and_exit_code_2(words, said, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["segment", *words, "--out", str(out)]) == 2
+    error = capsys.readouterr().err.strip()
+    assert said in error
+    assert error.startswith("pffnet: ")
+    assert "\n" not in error
+    assert not out.exists()
+
+
+def test_a_folder_without_images_is_refused(tmp_path, capsys):
+    assert main(["segment", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    assert "holds no image" in capsys.readouterr().err
+
+
+def test_a_run_list_of_another_program_is_not_replaced(segment, cells, tmp_path):
+    foreign = tmp_path / "out" / "run.json"
+    foreign.parent.mkdir()
+    foreign.write_text("[1, 2]")
+    assert segment(cells) == 2
+    assert foreign.read_text() == "[1, 2]"
+
+
+# ---------------------------------------------------------------- interruption
+
+
+def test_files_appear_whole_or_not_at_all(tmp_path):
+    paths = [tmp_path / "a.txt", tmp_path / "b.txt"]
+    with pytest.raises(KeyboardInterrupt), written_whole(paths) as (first, _):
+        first.write_text("half")
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_keeps_what_is_done_and_exits_with_130(
+    segment, cells, tmp_path, monkeypatch, capsys
+):
+    from napari_pffnet.cli import batch
+
+    def interrupted(path):
+        if path.stem == "z":
+            raise KeyboardInterrupt
+        return read_image(path)
+
+    read_image = batch.read_image
+    monkeypatch.setattr(batch, "read_image", interrupted)
+    iio.imwrite(tmp_path / "z.png", np.zeros((8, 8), np.uint8))
+    assert segment(tmp_path, "--quiet") == 130
+    assert "stopped" in capsys.readouterr().err
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"cells_labels.tif", "run.json"} <= names
+    assert not [name for name in names if name.startswith(("z", "."))]
+
+
+# ---------------------------------------------------------------- the program
+
+
+def test_the_program_tells_its_version():
+    words = [sys.executable, "-c", "from napari_pffnet.cli import main; main()"]
+    done = subprocess.run(
+        [*words, "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == napari_pffnet.__version__
+
+
+@pytest.mark.parametrize("command", ["segment", "train", "evaluate", "models"])
+def test_help_describes_every_option(command, capsys):
+    assert main([command, "--help"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "--" in line]
+    options = [line.strip("│* ").split() for line in lines if line.startswith("│")]
+    assert all(len(words) > 2 for words in options)
+
+
+# ---------------------------------------------------------------- models
+
+
+def test_models_lists_the_models_of_the_user(tiny_checkpoint, monkeypatch, capsys):
+    monkeypatch.setenv("NAPARI_PFFNET_HOME", str(tiny_checkpoint.parent))
+    assert main(["models"]) == 0
+    line = next(i for i in capsys.readouterr().out.splitlines() if "tiny" in i)
+    assert "user" in line
+    assert "object" in line
+
+
+def test_models_info_tells_what_the_checkpoint_says(tiny_checkpoint, capsys):
+    assert main(["models", "info", str(tiny_checkpoint)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["name"] == "tiny"
+    assert told["model"]["fpn_channels"] == 16
+
+
+# ---------------------------------------------------------------- evaluate
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """True and predicted label images: one equal, one with an object too few."""
+    true, pred = tmp_path / "true", tmp_path / "pred"
+    labels = np.zeros((20, 20), np.uint16)
+    labels[2:8, 2:8], labels[12:18, 12:18] = 1, 2
+    fewer = np.where(labels == 2, 0, labels)
+    for folder, b in ((true, labels), (pred, fewer)):
+        folder.mkdir()
+        tifffile.imwrite(folder / "a.tif", labels)
+        tifffile.imwrite(folder / "b.tif", b)
+    return true, pred
+
+
+def test_evaluate_prints_and_writes_the_scores(folders, tmp_path, capsys):
+    report = tmp_path / "report.json"
+    assert main(["evaluate", *map(str, folders), "--out", str(report)]) == 0
+    told = json.loads(report.read_text())
+    # PQ is 1 and 1 / (1 + 0.5).
+    assert told["pq"] == pytest.approx((1 + 2 / 3) / 2)
+    assert [image["name"] for image in told["images"]] == ["a", "b"]
+    assert "0.833" in capsys.readouterr().out
+    assert main(["evaluate", *map(str, folders), "--out", str(report)]) == 2
+
+
+def test_evaluate_reports_a_pair_that_does_not_fit_and_does_the_others(
+    folders, capsys
+):
+    tifffile.imwrite(folders[1] / "b.tif", np.zeros((5, 5), np.uint16))
+    assert main(["evaluate", *map(str, folders), "--quiet"]) == 1
+    said = capsys.readouterr()
+    assert "1 images" in said.out or "1 image" in said.out
+    assert "b.tif" in said.err
+
+
+def test_evaluate_names_a_missing_prediction(folders, capsys):
+    (folders[1] / "b.tif").unlink()
+    assert main(["evaluate", *map(str, folders)]) == 2
+    assert "'b'" in capsys.readouterr().err
