@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from napari_pffnet.config import Recipe
-from napari_pffnet.data.pairs import TrainingImage, load_pairs
+from napari_pffnet.data.pairs import load_pairs
 from napari_pffnet.data.prepare import ReadRules
 from napari_pffnet.training import TrainStep, ValidationStep, train_iter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_pffnet.data.training_image import TrainingImage
 
 SHARES = {"dsb2018": 0.65, "bbbc039": 0.35}
 """Share of the crops that each set gives, so that neither drowns."""
@@ -36,7 +41,6 @@ class Sets:
 
 def load_sets(folder: Path, recipe: Recipe) -> Sets:
     """Read ``train`` and ``val`` of each set below ``folder``."""
-
     rules = ReadRules(model=recipe.model, normalization=recipe.normalization)
 
     def read(part: str) -> dict[str, list[TrainingImage]]:

@@ -12,11 +12,10 @@ import json
 import os
 import platform
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from platformdirs import user_data_path
@@ -27,6 +26,9 @@ from torch import Tensor, nn
 
 from napari_pffnet.build import build_network
 from napari_pffnet.config import CheckpointInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 FORMAT = "napari-pffnet"
 FORMAT_VERSION = 1
@@ -153,9 +155,7 @@ def find_model(name_or_path: str | os.PathLike[str]) -> Path:
     )
 
 
-def load_model(
-    name_or_path: str | os.PathLike[str], *, device: str = "auto"
-) -> Model:
+def load_model(name_or_path: str | os.PathLike[str], *, device: str = "auto") -> Model:
     """Load a model by name (``"nuclei"``) or from a checkpoint.
 
     Parameters

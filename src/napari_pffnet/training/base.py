@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from napari_pffnet.build import build_network
-from napari_pffnet.config import Recipe
-from napari_pffnet.weights import Model
+
+if TYPE_CHECKING:
+    from napari_pffnet.config import Recipe
+    from napari_pffnet.weights import Model
 
 logger = logging.getLogger("napari_pffnet")
 
@@ -61,4 +64,6 @@ def _take_weights(network: nn.Module, base: nn.Module) -> None:
     network.load_state_dict(fitting, strict=False)
     new = [name for name in own if name not in fitting]
     if new:
-        logger.info("Starts from new weights, as the classes differ: %s", ", ".join(new))
+        logger.info(
+            "Starts from new weights, as the classes differ: %s", ", ".join(new)
+        )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from napari_pffnet.config import TrainConfig
-from napari_pffnet.data.dataset import CropDataset
-from napari_pffnet.pffnet.structures import ImageTarget
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_pffnet.config import TrainConfig
+    from napari_pffnet.data.dataset import CropDataset
+    from napari_pffnet.pffnet.structures import ImageTarget
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from napari_pffnet.training.steps import TrainStep, ValidationStep
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from napari_pffnet.training.steps import TrainStep, ValidationStep
 
 
 def log_path(out: Path) -> Path:

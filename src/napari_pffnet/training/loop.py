@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
-from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from napari_pffnet.config import CheckpointInfo, Recipe, TrainConfig
 from napari_pffnet.data.dataset import CropDataset
-from napari_pffnet.data.pairs import TrainingImage
 from napari_pffnet.training.base import effective_recipe, first_network
 from napari_pffnet.training.batches import Batch, iterate_batches
 from napari_pffnet.training.log import TrainingLog
@@ -41,6 +38,13 @@ from napari_pffnet.training.steps import (
 )
 from napari_pffnet.training.validation import validate
 from napari_pffnet.weights import SUFFIX, Model, resolve_device, save_checkpoint
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Generator, Mapping, Sequence
+
+    from napari_pffnet.config import CheckpointInfo, Recipe, TrainConfig
+    from napari_pffnet.data.training_image import TrainingImage
 
 logger = logging.getLogger("napari_pffnet")
 
@@ -277,7 +281,7 @@ def _backward(run: _Run, batches: Sequence[Batch]) -> dict[str, float]:
         with run.arithmetic.autocast():
             losses: dict[str, Tensor] = run.network(here.images, here.targets)
         values = torch.stack([loss.float() for loss in losses.values()]) / len(batches)
-        run.scaler.scale(values.sum()).backward()  # type: ignore[no-untyped-call]
+        run.scaler.scale(values.sum()).backward()
         for name, value in zip(losses, values.tolist(), strict=True):
             sums[name] = sums.get(name, 0.0) + value
     return sums

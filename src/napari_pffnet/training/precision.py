@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 
-from napari_pffnet.config import Precision
+if TYPE_CHECKING:
+    from napari_pffnet.config import Precision
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,9 @@ import torch
 from napari_pffnet.config import CheckpointInfo, Recipe
 
 if TYPE_CHECKING:
-    from napari_pffnet.data.pairs import TrainingImage
+    from collections.abc import Mapping, Sequence
+
+    from napari_pffnet.data.training_image import TrainingImage
     from napari_pffnet.training.state import Progress
 
 logger = logging.getLogger("napari_pffnet")

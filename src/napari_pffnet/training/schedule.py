@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from napari_pffnet.config import TrainConfig
+if TYPE_CHECKING:
+    from napari_pffnet.config import TrainConfig
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:

@@ -10,7 +10,7 @@ import json
 import logging
 import os
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -19,6 +19,9 @@ from torch import Tensor, nn
 from napari_pffnet.config import Recipe, Thresholds
 from napari_pffnet.training.steps import SetScores
 from napari_pffnet.weights import SUFFIX, read_tensors, write_tensors
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 logger = logging.getLogger("napari_pffnet")
 
@@ -142,4 +145,6 @@ def _read_state(path: Path) -> SavedState:
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return the tensors below a prefix, without it."""
-    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+    return {
+        n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)
+    }

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import nn
 
 from napari_pffnet.config import Thresholds
-from napari_pffnet.data.pairs import TrainingImage
 from napari_pffnet.evaluation import aji, panoptic_quality
-from napari_pffnet.instances import Instances
-from napari_pffnet.training.precision import Arithmetic
+from napari_pffnet.segmentation import to_instances
+from napari_pffnet.segmentation.inference import Predictor
 from napari_pffnet.training.steps import SetScores
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from napari_pffnet.data.training_image import TrainingImage
+    from napari_pffnet.training.precision import Arithmetic
 
 SCORE_THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 """Values of beta among which a validation chooses."""
@@ -54,15 +59,15 @@ def validate(
     network
         Left in training mode.
     images_by_set
-        Images by the name of their set; at least one set with one image.
+        Images by the name of their set; at least one set, none of them empty.
     arithmetic
         Device and type of the forward pass.
     limit
         Use at most so many images a set, evenly spread; 0: all.
     """
-    network.eval()
+    predictor = Predictor(network.eval(), arithmetic.device, arithmetic.dtype)
     tables = {
-        name: np.stack([_score_image(network, i, arithmetic) for i in _some(images, limit)])
+        name: np.stack([_score_image(predictor, i) for i in _some(images, limit)])
         for name, images in images_by_set.items()
     }
     network.train()
@@ -77,42 +82,20 @@ def validate(
     return Validation(scores, float(by_threshold[best]), SCORE_THRESHOLDS[best])
 
 
-def predict(
-    network: nn.Module, image: TrainingImage, arithmetic: Arithmetic
-) -> Instances:
-    """Return the candidates of one normalised image, as a whole."""
-    pixels = torch.from_numpy(np.ascontiguousarray(image.image.transpose(2, 0, 1)))
-    unit = pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels
-    with torch.no_grad(), arithmetic.autocast():
-        output = network(unit[None].to(arithmetic.device))
-    found = output.detections[0].to("cpu")
-    return Instances.from_mask_grids(
-        found.mask_logits.float().sigmoid().numpy(),
-        found.boxes.float().numpy(),
-        found.class_ids.numpy(),
-        found.scores.float().numpy(),
-        found.qualities.float().numpy(),
-        (image.labels.shape[0], image.labels.shape[1]),
-    )
-
-
-def _score_image(
-    network: nn.Module, image: TrainingImage, arithmetic: Arithmetic
-) -> NDArray[np.float64]:
+def _score_image(predictor: Predictor, image: TrainingImage) -> NDArray[np.float64]:
     """Return (thresholds, 2): AJI and PQ of one image."""
-    candidates = predict(network, image, arithmetic)
+    height, width = image.labels.shape
+    found = to_instances(predictor(image.unit_image).detections, (height, width))
     covered = Thresholds().covered
     return np.array(
         [
-            _compare(image, candidates.to_labels(score_threshold=t, covered=covered))
+            _compare(image, found.to_labels(score_threshold=t, covered=covered))
             for t in SCORE_THRESHOLDS
         ]
     )
 
 
-def _compare(
-    image: TrainingImage, labels: NDArray[np.int32]
-) -> tuple[float, float]:
+def _compare(image: TrainingImage, labels: NDArray[np.int32]) -> tuple[float, float]:
     """Return AJI and PQ where the truth is known."""
     if image.ignore is not None:
         labels = np.where(image.ignore, 0, labels)
