@@ -122,11 +122,8 @@ def _guarded(path: Path, read: Callable[[Path], _T]) -> _T:
     """Read with one kind of error, whatever library finds the file damaged."""
     try:
         return read(path)
-    # Decoders raise errors of a dozen unrelated types, RuntimeError among them.
-    except (
-        OSError, ValueError, RuntimeError, KeyError, IndexError, TypeError,
-        SyntaxError, NotImplementedError, tifffile.TiffFileError,
-    ) as error:  # fmt: skip
+    # Decoders raise errors of a dozen unrelated types.
+    except Exception as error:
         raise ValueError(
             f"{path} cannot be read ({error}); is it damaged, or of another kind "
             "than its name says?"
@@ -134,22 +131,36 @@ def _guarded(path: Path, read: Callable[[Path], _T]) -> _T:
 
 
 def _read_picture(path: Path) -> ImageFile:
-    mode = str(imageio.immeta(path)["mode"])
     array: NDArray[np.generic]
-    if path.suffix.lower() == ".png" and mode in ("RGB", "RGBA"):
-        # Pillow would cut 16-bit colours to 8 bit.
+    if _is_plain_png(path):
+        # Pillow would cut 16-bit colours to 8 bit and refuse huge images.
         array = imagecodecs.png_decode(path.read_bytes())
-    elif mode in ("CMYK", "YCbCr", "LAB", "HSV"):
-        array = imageio.imread(path, mode="RGB")
     else:
-        array = imageio.imread(path)
+        mode = _pillow_mode(path)
+        as_rgb = {"mode": "RGB"} if mode in ("CMYK", "YCbCr", "LAB") else {}
+        array = imageio.imread(path, plugin="pillow", **as_rgb)
     return ImageFile(array, "YX" if array.ndim == 2 else "YXS")
 
 
+def _is_plain_png(path: Path) -> bool:
+    """Whether a file is a PNG of 8 or 16 bit without a palette."""
+    with path.open("rb") as file:
+        header = file.read(26)
+    if len(header) < 26 or not header.startswith(b"\x89PNG"):
+        return False
+    bits, color_type = header[24:26]
+    return bits >= 8 and color_type != 3
+
+
+def _pillow_mode(path: Path) -> str:
+    # By itself imageio tries a dozen plugins on a damaged file.
+    return str(imageio.immeta(path, plugin="pillow")["mode"])
+
+
 def _read_indices(path: Path) -> NDArray[np.generic]:
-    if imageio.immeta(path)["mode"] == "P":
-        return imageio.imread(path, mode="P")
-    return _read_picture(path).array
+    if _is_plain_png(path) or _pillow_mode(path) != "P":
+        return _read_picture(path).array
+    return imageio.imread(path, plugin="pillow", mode="P")
 
 
 def _common_channel(array: NDArray[np.generic]) -> NDArray[np.generic]:

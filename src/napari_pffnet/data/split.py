@@ -1,0 +1,131 @@
+"""Setting images, or a part of one image, aside for validation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_pffnet.data.training_image import (
+    TrainingImage,
+    keep_objects,
+    number_densely,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+VALIDATION_SHARE = 0.1
+"""Of several images, so many are set aside, and at least one."""
+VALIDATION_PART = 0.25
+"""Of a single image, so much of its longer side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Training and validation images that have no pixel in common."""
+
+    train: tuple[TrainingImage, ...]
+    validation: tuple[TrainingImage, ...]
+
+
+def split_validation(
+    images: Sequence[TrainingImage],
+    *,
+    share: float = VALIDATION_SHARE,
+    seed: int = 0,
+) -> Split:
+    """Set a share of the images aside, at least one.
+
+    Images with objects are taken first, as far as one of them is left for
+    training: nothing is learnt from a validation without objects.  A single
+    image is cut in two by `split_image`.
+
+    Parameters
+    ----------
+    images
+        All images.
+    share
+        Share of the images that is set aside.
+    seed
+        Which ones.
+
+    Raises
+    ------
+    ValueError
+        If there are no images.
+    """
+    if not images:
+        raise ValueError("No images to split; give at least one.")
+    if len(images) == 1:
+        return split_image(images[0])
+    order = np.random.default_rng(seed).permutation(len(images))
+    with_objects = [i for i in order if len(images[i].class_ids)]
+    without = [i for i in order if not len(images[i].class_ids)]
+    ranked = [*with_objects[1:], *without, *with_objects[:1]]
+    count = min(max(1, round(share * len(images))), len(images) - 1)
+    chosen = set(ranked[:count])
+    return Split(
+        tuple(image for i, image in enumerate(images) if i not in chosen),
+        tuple(image for i, image in enumerate(images) if i in chosen),
+    )
+
+
+def split_image(image: TrainingImage, *, part: float = VALIDATION_PART) -> Split:
+    """Cut one image along its longer side into training and validation.
+
+    Validation gets the end that holds the share of objects nearer to ``part``.
+    Objects on the cut are ignored on both sides of it.
+
+    Parameters
+    ----------
+    image
+        Not changed.
+    part
+        Share of the longer side that validation gets.
+
+    Raises
+    ------
+    ValueError
+        If the image is a single pixel.
+    """
+    axis = int(np.argmax(image.labels.shape))
+    length = image.labels.shape[axis]
+    if length < 2:
+        raise ValueError(
+            f"{image.name} has {length} pixel and cannot be split for validation; give "
+            "validation images of their own (--val)."
+        )
+    size = min(max(1, round(part * length)), length - 1)
+    first = Split(
+        train=(_piece(image, axis, size, length),),
+        validation=(_piece(image, axis, 0, size),),
+    )
+    last = Split(
+        train=(_piece(image, axis, 0, length - size),),
+        validation=(_piece(image, axis, length - size, length),),
+    )
+    wanted = part * len(image.class_ids)
+    return min(last, first, key=lambda split: abs(_objects_of(split) - wanted))
+
+
+def _objects_of(split: Split) -> int:
+    return len(split.validation[0].class_ids)
+
+
+def _piece(image: TrainingImage, axis: int, start: int, stop: int) -> TrainingImage:
+    """Cut out rows or columns; objects that are not whole there are ignored."""
+    window = (slice(None),) * axis + (slice(start, stop),)
+    labels, numbers = number_densely(image.labels[window])
+    count = len(image.class_ids)
+    full = np.bincount(image.labels.ravel(), minlength=count + 1)
+    left = np.bincount(image.labels[window].ravel(), minlength=count + 1)
+    part = TrainingImage(
+        image.image[window],
+        labels,
+        None if image.ignore is None else image.ignore[window],
+        image.class_ids[numbers - 1],
+        f"{image.name} [{start}:{stop}]",
+    )
+    return keep_objects(part, (left == full)[numbers])
