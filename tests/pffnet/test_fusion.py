@@ -131,12 +131,12 @@ def test_the_cap_changes_nothing_below_it():
     assert capped.fuse(features, *rois).equal(free.fuse(features, *rois))
 
 
-def gradient_of_equal_rois(n, spread):
+def gradient_of_equal_rois(n, mean, spread):
     """Return loss and gradients for n copies of one RoI under bfloat16."""
     module = fusion(n_classes=1, max_gain=16.0)
     torch.manual_seed(1)
     features = torch.randn(1, 2, 32, 32, requires_grad=True)
-    mask = (spread * torch.randn(1, 2, 28, 28)).requires_grad_()
+    mask = (mean + spread * torch.randn(1, 2, 28, 28)).requires_grad_()
     boxes = torch.tensor([[4.0, 4.0, 28.0, 28.0]]).expand(n, 4)
     one = torch.ones(n, dtype=torch.long)
     with torch.autocast("cpu", torch.bfloat16):
@@ -147,10 +147,13 @@ def gradient_of_equal_rois(n, spread):
     return loss, [leaf.grad.norm() for leaf in leaves]
 
 
-@pytest.mark.parametrize("spread", [0.0, 1.0, 3.0, 6.0])
-def test_128_equal_rois_keep_loss_and_gradient_in_bounds(spread):
-    _, of_one = gradient_of_equal_rois(1, spread)
-    loss, of_many = gradient_of_equal_rois(128, spread)
+@pytest.mark.parametrize(
+    ("mean", "spread"), [(0.0, 0.0), (0.0, 1.0), (0.0, 6.0), (-5.0, 1.0), (-8.0, 1.0)]
+)
+def test_128_equal_rois_keep_loss_and_gradient_in_bounds(mean, spread):
+    """Weak masks stay below the cap: there the shared gradient bounds them."""
+    _, of_one = gradient_of_equal_rois(1, mean, spread)
+    loss, of_many = gradient_of_equal_rois(128, mean, spread)
     assert loss.isfinite()
     for one, many in zip(of_one, of_many, strict=True):
         assert many.isfinite()
@@ -202,12 +205,14 @@ def test_extreme_logits_stay_finite_with_their_gradients(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_autocast_keeps_the_gain_in_float32(kind, dtype):
-    rois = random_rois(8)
-    features = torch.randn(2, 3, 32, 32)
-    exact = fusion(kind).fuse(features, *rois)
+def test_half_precision_inputs_are_fused_in_float32(kind, dtype):
+    logits, *rest = random_rois(8)
+    logits, features = logits.to(dtype), torch.randn(2, 3, 32, 32, dtype=dtype)
     with torch.autocast("cpu", dtype):
-        assert fusion(kind).fuse(features, *rois).equal(exact)
+        fused = fusion(kind).fuse(features, logits, *rest)
+    exact = loop(kind, features.float(), logits.float(), *rest)
+    # One rounding at the end.
+    torch.testing.assert_close(fused, exact.to(dtype))
 
 
 def test_logits_follow_relu_3x3_relu_1x1():
