@@ -116,7 +116,7 @@ class Batch:
             segmentation=result.record,
         )
         pixels = prepare(file.array, self.model.info, config, file.channel_names).pixels
-        _write(job, Segmented(job.image, pixels, result, record))
+        _write(job, Segmented(job.image, pixels, file.pixel_size_um, result, record))
         self.records[job.image.stem] = record.model_dump(mode="json")
         for note in result.notes:
             self.notes[note] = self.notes.get(note, 0) + 1
@@ -146,7 +146,7 @@ def _write(job: Job, done: Segmented) -> None:
     """Write all files of an image, or none."""
     with written_whole(job.paths) as temporary:
         for suffix, path in zip(job.suffixes, temporary, strict=True):
-            WRITERS[suffix](path, done)
+            WRITERS[suffix](done, path)
 
 
 def _line(job: Job, record: ImageRecord) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ def parse_formats(text: str, *, overlay: bool) -> tuple[str, ...]:
     ------
     ValueError
         If a format is unknown.
+    ImportError
+        If a format needs a package that is not installed.
     """
     names = [name.strip().lower() for name in text.split(",")]
     unknown = [name for name in names if name not in FORMATS]
@@ -57,6 +60,11 @@ def parse_formats(text: str, *, overlay: bool) -> tuple[str, ...]:
         raise ValueError(
             f"--format {unknown[0]!r} is unknown; "
             f"the formats are {', '.join(FORMATS)}, separated by commas."
+        )
+    if "rois" in names and find_spec("roifile") is None:
+        raise ImportError(
+            "--format rois needs the package roifile: "
+            "pip install 'napari-pffnet[export]'."
         )
     # Each once, in the order of the table above.
     ends = [end for name in FORMATS if name in names for end in FORMATS[name]]

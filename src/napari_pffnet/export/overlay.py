@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import imageio.v3 as iio
 import numpy as np
 from skimage.segmentation import find_boundaries
+
+from napari_pffnet.weights import write_atomically
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -49,13 +52,14 @@ def draw_overlay(
 
 
 def write_overlay(
-    path: str | PathLike[str],
     image: NDArray[np.floating[Any]],
     labels: NDArray[np.integer[Any]],
     values: ArrayLike,
+    path: str | PathLike[str],
 ) -> None:
     """Write the picture that :func:`draw_overlay` draws as PNG."""
-    iio.imwrite(path, draw_overlay(image, labels, values))
+    picture = draw_overlay(image, labels, values)
+    write_atomically(Path(path), iio.imwrite("<bytes>", picture, extension=".png"))
 
 
 def _colors(values: NDArray[np.float64]) -> NDArray[np.uint8]:
