@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from napari_pffnet.config import Recipe
+from napari_pffnet.data.pack import read_pack
 from napari_pffnet.data.pairs import load_pairs
 from napari_pffnet.data.prepare import ReadRules
 from napari_pffnet.training import TrainStep, ValidationStep, train_iter
@@ -47,6 +48,15 @@ def load_sets(folder: Path, recipe: Recipe) -> Sets:
         return {name: load_pairs(folder / name / part, rules) for name in SHARES}
 
     return Sets(read("train"), read("val"))
+
+
+def unpack_sets(path: Path) -> Sets:
+    """Read the same from the file that ``recipes/pack.py`` writes."""
+    packed = read_pack(path)
+    return Sets(
+        {name: packed[f"{name}/train"] for name in SHARES},
+        {name: packed[f"{name}/val"] for name in SHARES},
+    )
 
 
 def image_weights(images_by_set: dict[str, list[TrainingImage]]) -> list[float]:
@@ -92,9 +102,8 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     recipe = Recipe.from_file(options.recipe)
-    if options.pack is not None:
-        raise SystemExit("--pack is not available yet; use --data.")
-    sets = load_sets(options.data, recipe)
+    pack = options.pack
+    sets = load_sets(options.data, recipe) if pack is None else unpack_sets(pack)
     run(recipe, sets, options.out, resume=options.resume, device=options.device)
 
 

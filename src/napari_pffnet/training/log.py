@@ -1,15 +1,20 @@
-"""The CSV files beside a checkpoint."""
+"""The CSV files and the picture beside a checkpoint."""
 
 from __future__ import annotations
 
 import csv
+import logging
 from typing import TYPE_CHECKING, Any
+
+from napari_pffnet.plots import plot_training
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from napari_pffnet.training.steps import TrainStep, ValidationStep
+
+logger = logging.getLogger("napari_pffnet")
 
 
 def log_path(out: Path) -> Path:
@@ -20,6 +25,11 @@ def log_path(out: Path) -> Path:
 def validation_log_path(out: Path) -> Path:
     """Return where the validation scores of a run are written."""
     return out.with_name(f"{out.stem}.val.csv")
+
+
+def curves_path(out: Path) -> Path:
+    """Return where the picture of both is drawn."""
+    return out.with_name(f"{out.stem}.curves.png")
 
 
 class TrainingLog:
@@ -34,6 +44,7 @@ class TrainingLog:
     """
 
     def __init__(self, out: Path, last_step: int) -> None:
+        self._out = out
         out.parent.mkdir(parents=True, exist_ok=True)
         self._losses = _Table(log_path(out), last_step)
         self._scores = _Table(validation_log_path(out), last_step)
@@ -64,6 +75,17 @@ class TrainingLog:
                     "seconds": f"{step.seconds:.1f}",
                 }
             )
+
+    def draw(self) -> None:
+        """Draw the curves, where matplotlib is installed."""
+        try:
+            plot_training(
+                log_path(self._out),
+                validation_log_path(self._out),
+                curves_path(self._out),
+            )
+        except ImportError as error:
+            logger.info("No picture of the curves is drawn. %s", error)
 
 
 class _Table:

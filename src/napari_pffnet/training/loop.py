@@ -147,7 +147,7 @@ class _Run:
         self.progress = self.progress.model_copy(update=values)
 
     def save(self) -> CheckpointStep:
-        """Write the last weights and the state to resume from."""
+        """Write the last weights, the state to resume from and the curves."""
         self._write(self.last_path)
         save_state(
             self.out,
@@ -157,6 +157,7 @@ class _Run:
             progress=self.progress,
             recipe=self.recipe,
         )
+        self.log.draw()
         self.saved = time.monotonic()
         return CheckpointStep(self.progress.step, self.last_path, is_best=False)
 

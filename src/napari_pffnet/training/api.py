@@ -1,0 +1,99 @@
+"""Training in one call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_pffnet.config import SMALL, DataConfig, Recipe
+from napari_pffnet.training.base import effective_recipe
+from napari_pffnet.training.data import ImageSource, load_training_data
+from napari_pffnet.training.loop import train_iter
+from napari_pffnet.weights import Model, load_model
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+
+    from napari_pffnet.training.steps import Step, TrainingResult
+
+
+def train(
+    train: ImageSource,
+    *,
+    out: str | os.PathLike[str],
+    val: ImageSource | None = None,
+    base: str | os.PathLike[str] | Model | None = None,
+    recipe: Recipe | str | os.PathLike[str] | None = None,
+    data: DataConfig | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    on_step: Callable[[Step], object] | None = None,
+) -> TrainingResult:
+    """Train or fine-tune a model, and write it to ``out``.
+
+    Parameters
+    ----------
+    train
+        A folder with ``images/`` and ``labels/`` (integer label images, 0 is
+        background) and optionally ``ignore/``; or pairs of image and label
+        arrays; or :class:`~napari_pffnet.data.training_image.TrainingImage`.
+    out
+        Checkpoint to write, ``.safetensors``; logs, pictures of the curves and the
+        state to resume from lie beside it.
+    val
+        The same to validate on; default: 10 % of the images, at least one; of a
+        single image, a quarter of it.
+    base
+        Model to fine-tune, or its name or path; default: new weights.
+    recipe
+        Options of model and training, or a TOML file of them.
+    data
+        Axes, channels and treatment of binary masks.
+    resume
+        Go on from the state beside ``out``, if there is one.
+    device
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    on_step
+        Called with each step of :func:`train_iter`.
+
+    Raises
+    ------
+    ValueError
+        If images, recipe, base or device cannot be used; the sentence says why.
+    TrainingError
+        If the loss or its gradient is not finite.
+
+    Examples
+    --------
+    >>> result = train("mycells", out="mycells.safetensors", base="nuclei")
+    """
+    model = base if base is None or isinstance(base, Model) else load_model(base)
+    plan = effective_recipe(_read_recipe(recipe), model)
+    images = load_training_data(train, val, recipe=plan, config=data)
+    steps = train_iter(
+        images.train,
+        images.validation,
+        recipe=plan,
+        out=out,
+        base=model,
+        resume=resume,
+        device=device,
+    )
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as stop:
+            result: TrainingResult = stop.value
+            return result
+        if on_step is not None:
+            on_step(step)
+
+
+def _read_recipe(recipe: Recipe | str | os.PathLike[str] | None) -> Recipe:
+    """Return the recipe; without one, the defaults with small widths."""
+    if isinstance(recipe, Recipe):
+        return recipe
+    if recipe is None:
+        return Recipe.model_validate({"model": SMALL})
+    return Recipe.from_file(Path(recipe))
