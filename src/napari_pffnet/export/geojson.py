@@ -1,0 +1,78 @@
+"""Outlines as GeoJSON that QuPath reads."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_pffnet.export.outlines import Piece, trace
+from napari_pffnet.instances import Instances
+from napari_pffnet.weights import write_atomically
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+_MEASUREMENTS = ("score", "quality", "confidence", "area")
+
+
+def write_geojson(
+    labels: NDArray[np.integer[Any]],
+    objects: pd.DataFrame,
+    path: str | PathLike[str],
+) -> None:
+    """Write painted objects as detections for QuPath.
+
+    Outlines run along the edges of the pixels, in pixels from the corner of the
+    image, so that areas in QuPath are the areas in the table.
+
+    Parameters
+    ----------
+    labels
+        (Y, X); 0 is background.
+    objects
+        Their table, row i is label i + 1.
+    path
+        File to write; replaced if it is there.
+    """
+    found = Instances.from_labels(labels)
+    rows = objects.to_dict("records")
+    origins = found.boxes[:, :2].tolist()
+    features = [
+        _feature(trace(found.mask(i), origin=(y, x)), row)
+        for i, ((y, x), row) in enumerate(zip(origins, rows, strict=True))
+    ]
+    collection = {"type": "FeatureCollection", "features": features}
+    write_atomically(Path(path), json.dumps(collection).encode())
+
+
+def _feature(pieces: list[Piece], row: dict[Any, Any]) -> dict[str, Any]:
+    """Describe one object."""
+    # JSON knows no NaN: an unknown quality is left out.
+    values = {name: float(row[name]) for name in _MEASUREMENTS}
+    return {
+        "type": "Feature",
+        "geometry": _geometry(pieces),
+        "properties": {
+            "objectType": "detection",
+            "name": str(row["label"]),
+            "classification": {"name": str(row["class"])},
+            "measurements": {k: v for k, v in values.items() if math.isfinite(v)},
+        },
+    }
+
+
+def _geometry(pieces: list[Piece]) -> dict[str, Any]:
+    """Return a Polygon, or a MultiPolygon for an object in several pieces."""
+    polygons = [
+        [[*ring.tolist(), ring[0].tolist()] for ring in (piece.outer, *piece.holes)]
+        for piece in pieces
+    ]
+    if len(polygons) == 1:
+        return {"type": "Polygon", "coordinates": polygons[0]}
+    return {"type": "MultiPolygon", "coordinates": polygons}

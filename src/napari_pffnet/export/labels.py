@@ -1,0 +1,74 @@
+"""Label images, class maps and tables: TIFF and CSV."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tifffile
+
+from napari_pffnet.weights import write_atomically
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+
+def write_labels(
+    labels: NDArray[np.integer[Any]],
+    path: str | PathLike[str],
+    *,
+    pixel_size_um: float | None = None,
+) -> None:
+    """Write a label image as TIFF, compressed without loss.
+
+    Parameters
+    ----------
+    labels
+        (Y, X); 0 is background.  uint16 in the file where the ids allow it, which
+        all programs read, else int32.
+    path
+        File to write; replaced if it is there.
+    pixel_size_um
+        Side of a pixel in micrometres, where known.
+    """
+    fits = labels.max(initial=0) <= np.iinfo(np.uint16).max
+    _write_tiff(labels.astype(np.uint16 if fits else np.int32), path, pixel_size_um)
+
+
+def write_semantic(
+    semantic: NDArray[np.uint8],
+    path: str | PathLike[str],
+    *,
+    pixel_size_um: float | None = None,
+) -> None:
+    """Write a (Y, X) uint8 class map as TIFF, compressed without loss."""
+    _write_tiff(semantic.astype(np.uint8, copy=False), path, pixel_size_um)
+
+
+def write_objects(objects: pd.DataFrame, path: str | PathLike[str]) -> None:
+    """Write the table of the objects as CSV; an unknown quality stays empty."""
+    text = objects.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    write_atomically(Path(path), text.encode())
+
+
+def _write_tiff(
+    image: NDArray[np.generic],
+    path: str | PathLike[str],
+    pixel_size_um: float | None,
+) -> None:
+    known: dict[str, Any] = {}
+    if pixel_size_um is not None:
+        known = {
+            "resolution": (1e4 / pixel_size_um, 1e4 / pixel_size_um),
+            "resolutionunit": "CENTIMETER",
+        }
+    content = BytesIO()
+    tifffile.imwrite(
+        content, image, compression="zlib", metadata={"axes": "YX"}, **known
+    )
+    write_atomically(Path(path), content.getvalue())
