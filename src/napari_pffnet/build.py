@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 from urllib.error import URLError
 
 import torch
 import torchvision
 from torch import nn
 
-from .config import ModelConfig
-from .pffnet.backbone import STRIDES, Backbone
-from .pffnet.box_branch import BoxBranch, DetectionLimits, RoISampling
-from .pffnet.fusion import FeatureFusion
-from .pffnet.layers import NormFactory, norm_factory
-from .pffnet.mask_branch import MaskBranch
-from .pffnet.masks import DualModalMaskGenerator, PlainMaskHead
-from .pffnet.network import PFFNet, QualitySources
-from .pffnet.quality import MaskQualityBranch
-from .pffnet.rpn import AnchorSampling, ProposalLimits, RegionProposalNetwork
-from .pffnet.semantic import GCNSemanticBranch, InstanceSemanticHead
-from .pffnet.semantic_part import InstanceSemantics, SemanticPart
+from napari_pffnet.pffnet.backbone import STRIDES, Backbone
+from napari_pffnet.pffnet.box_branch import BoxBranch, DetectionLimits, RoISampling
+from napari_pffnet.pffnet.fusion import FeatureFusion
+from napari_pffnet.pffnet.layers import NormFactory, norm_factory
+from napari_pffnet.pffnet.mask_branch import MaskBranch
+from napari_pffnet.pffnet.masks import DualModalMaskGenerator, PlainMaskHead
+from napari_pffnet.pffnet.network import PFFNet, QualitySources
+from napari_pffnet.pffnet.quality import MaskQualityBranch
+from napari_pffnet.pffnet.rpn import (
+    AnchorSampling,
+    ProposalLimits,
+    RegionProposalNetwork,
+)
+from napari_pffnet.pffnet.semantic import GCNSemanticBranch, InstanceSemanticHead
+from napari_pffnet.pffnet.semantic_part import InstanceSemantics, SemanticPart
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_pffnet.config import ModelConfig
 
 _MAX_GAIN = 16.0
 """Cap of the fused gain where every positive RoI is fused (uncapped, 64 RoIs on

@@ -2,7 +2,13 @@
 
 import torch
 
-from napari_pffnet.pffnet.boxes import clip, decode, encode, has_extent, ignored_fraction
+from napari_pffnet.pffnet.boxes import (
+    clip,
+    decode,
+    encode,
+    has_extent,
+    ignored_fraction,
+)
 
 WEIGHTS = (10.0, 10.0, 5.0, 5.0)
 
@@ -42,5 +48,7 @@ def test_has_extent_needs_both_sides() -> None:
 def test_ignored_fraction_counts_pixels_in_the_box() -> None:
     ignore = torch.zeros(10, 20, dtype=torch.bool)
     ignore[:, 5:] = True
-    boxes = torch.tensor([[0.0, 0, 10, 10], [0, 0, 5, 10], [6, 2, 9, 4], [18, 0, 40, 4]])
+    boxes = torch.tensor(
+        [[0.0, 0, 10, 10], [0, 0, 5, 10], [6, 2, 9, 4], [18, 0, 40, 4]]
+    )
     assert ignored_fraction(boxes, ignore).tolist() == [0.5, 0.0, 1.0, 1.0]

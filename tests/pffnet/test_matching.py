@@ -27,7 +27,9 @@ def test_chunks_give_the_same_as_the_whole_table(monkeypatch) -> None:
 
 def test_thresholds_split_positive_unused_and_negative() -> None:
     truth = torch.tensor([[0.0, 0, 10, 10]])
-    boxes = torch.tensor([[0.0, 0, 10, 9], [0, 0, 10, 5], [0, 0, 10, 2], [50, 50, 60, 60]])
+    boxes = torch.tensor(
+        [[0.0, 0, 10, 9], [0, 0, 10, 5], [0, 0, 10, 2], [50, 50, 60, 60]]
+    )
     matched, iou = match(
         boxes, truth, NOTHING_IGNORED, positive_iou=0.7, negative_iou=0.3
     )
@@ -37,7 +39,9 @@ def test_thresholds_split_positive_unused_and_negative() -> None:
 
 def test_low_quality_gives_every_object_its_best_box_and_all_ties() -> None:
     truth = torch.tensor([[4.0, 4, 6, 6], [30.0, 30, 40, 40]])
-    boxes = torch.tensor([[0.0, 0, 8, 8], [2, 2, 10, 10], [28, 28, 60, 60], [70, 70, 80, 80]])
+    boxes = torch.tensor(
+        [[0.0, 0, 8, 8], [2, 2, 10, 10], [28, 28, 60, 60], [70, 70, 80, 80]]
+    )
     matched, _ = match(
         boxes,
         truth,
@@ -65,9 +69,7 @@ def test_boxes_inside_the_ignore_map_are_neither() -> None:
     ignore = NOTHING_IGNORED.clone()
     ignore[:, :50] = True
     boxes = torch.tensor([[0.0, 0, 40, 40], [45, 0, 65, 20], [20.0, 0, 60, 20]])
-    matched, _ = match(
-        boxes, boxes[:1], ignore, positive_iou=0.7, negative_iou=0.3
-    )
+    matched, _ = match(boxes, boxes[:1], ignore, positive_iou=0.7, negative_iou=0.3)
     assert matched.tolist() == [UNUSED, NEGATIVE, UNUSED]
 
 
@@ -80,5 +82,8 @@ def test_sample_draws_the_asked_share_without_unused() -> None:
 
 
 def test_sample_fills_up_with_negatives_and_survives_few() -> None:
-    assert len(sample(torch.tensor([0] + [NEGATIVE] * 30), size=16, positive_fraction=0.5)) == 16
+    assert (
+        len(sample(torch.tensor([0] + [NEGATIVE] * 30), size=16, positive_fraction=0.5))
+        == 16
+    )
     assert len(sample(torch.tensor([0, NEGATIVE]), size=16, positive_fraction=0.5)) == 2

@@ -16,7 +16,9 @@ RATIOS = torch.tensor([0.5, 1.0, 2.0])
 
 def make_rpn(**limits: float) -> RegionProposalNetwork:
     sampling = AnchorSampling(256, 0.5, 0.7, 0.3)
-    proposals = ProposalLimits(**{"pre_nms": 50, "post_nms": 20, "nms_iou": 0.7, "min_score": 0.0} | limits)
+    proposals = ProposalLimits(
+        **{"pre_nms": 50, "post_nms": 20, "nms_iou": 0.7, "min_score": 0.0} | limits
+    )
     return RegionProposalNetwork(
         8,
         strides=(4, 8, 16, 32, 64),
@@ -60,7 +62,10 @@ def test_proposals_lie_inside_the_image_and_are_limited() -> None:
     rpn = make_rpn(post_nms=7)
     found = rpn.propose(rpn(pyramid()), (60, 120))
     assert [len(f) for f in found] == [7, 7]
-    assert all((f >= 0).all() and (f[:, 2] <= 120).all() and (f[:, 3] <= 60).all() for f in found)
+    assert all(
+        (f >= 0).all() and (f[:, 2] <= 120).all() and (f[:, 3] <= 60).all()
+        for f in found
+    )
 
 
 def test_min_score_leaves_no_proposal_of_an_unsure_network() -> None:
@@ -84,13 +89,23 @@ def test_loss_of_a_sure_and_right_network_is_small() -> None:
     from napari_pffnet.pffnet.boxes import encode
     from napari_pffnet.pffnet.matching import match
 
-    matched, _ = match(anchors, target.boxes, target.ignore, positive_iou=0.7, negative_iou=0.3, low_quality=True)
+    matched, _ = match(
+        anchors,
+        target.boxes,
+        target.ignore,
+        positive_iou=0.7,
+        negative_iou=0.3,
+        low_quality=True,
+    )
     right = torch.where(matched >= 0, 20.0, -20.0)
     deltas = encode(target.boxes.expand(len(anchors), 4), anchors, (1, 1, 1, 1))
     split = [a.shape[0] for a in output.anchors]
     perfect = RPNOutput(
-        [o[None] for o in right.split(split)], [d[None] for d in deltas.split(split)], output.anchors
+        [o[None] for o in right.split(split)],
+        [d[None] for d in deltas.split(split)],
+        output.anchors,
     )
     good, random = rpn.losses(perfect, [target]), rpn.losses(output, [target])
-    assert good["rpn_objectness"] < 1e-6 and good["rpn_box"] < 1e-6
+    assert good["rpn_objectness"] < 1e-6
+    assert good["rpn_box"] < 1e-6
     assert random["rpn_objectness"] > 0.3

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torchvision
 from torch import Tensor, nn
 from torchvision.ops.feature_pyramid_network import (
     FeaturePyramidNetwork,
     LastLevelMaxPool,
 )
 
-from .layers import NormFactory
+if TYPE_CHECKING:
+    import torchvision
+
+    from napari_pffnet.pffnet.layers import NormFactory
 
 STRIDES = (4, 8, 16, 32, 64)
 """Pixels of the image a cell of P2..P6 stands for."""
@@ -43,9 +46,7 @@ class Backbone(nn.Module):
         self, resnet: torchvision.models.ResNet, out_channels: int, norm: NormFactory
     ) -> None:
         super().__init__()
-        self.stem = nn.Sequential(
-            resnet.conv1, resnet.bn1, resnet.relu, resnet.maxpool
-        )
+        self.stem = nn.Sequential(resnet.conv1, resnet.bn1, resnet.relu, resnet.maxpool)
         self.stages = nn.ModuleList(
             [resnet.layer1, resnet.layer2, resnet.layer3, resnet.layer4]
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -10,11 +11,13 @@ from torch.nn import functional as F
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.ops import batched_nms
 
-from . import boxes as box_ops
-from .losses import box_loss
-from .matching import match, sample
-from .pooling import pool
-from .structures import ImageTarget
+from napari_pffnet.pffnet import boxes as box_ops
+from napari_pffnet.pffnet.losses import box_loss
+from napari_pffnet.pffnet.matching import match, sample
+from napari_pffnet.pffnet.pooling import pool
+
+if TYPE_CHECKING:
+    from napari_pffnet.pffnet.structures import ImageTarget
 
 _WEIGHTS = (10.0, 10.0, 5.0, 5.0)
 _POOL = 7
@@ -140,9 +143,7 @@ class BoxBranch(nn.Module):
         """Classify and refine boxes (R, 4) on P2..P5."""
         features = pool(pyramid, boxes, image_index, _POOL)
         logits, deltas = self.predictor(self.head(features))
-        return BoxOutput(
-            logits.float(), deltas.float().view(len(boxes), -1, 4)
-        )
+        return BoxOutput(logits.float(), deltas.float().view(len(boxes), -1, 4))
 
     def losses(
         self, output: BoxOutput, rois: SampledRoIs, targets: list[ImageTarget]

@@ -28,11 +28,12 @@ def _group_norm(channels: int) -> nn.Module:
 
 def norm_factory(kind: Literal["group", "batch", "frozen_batch"]) -> NormFactory:
     """Return the constructor of the norm called ``kind``."""
-    return {
+    factories: dict[str, NormFactory] = {
         "group": _group_norm,
         "batch": nn.BatchNorm2d,
         "frozen_batch": FrozenBatchNorm2d,
-    }[kind]
+    }
+    return factories[kind]
 
 
 def conv_block(

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from .box_branch import SampledRoIs, gather
-from .losses import mask_loss
-from .masks import object_logits
-from .pooling import pool
-from .quality import MaskQualityBranch, quality_loss, quality_targets
-from .structures import ImageTarget
-from .targets import MaskTargets, mask_targets
+from napari_pffnet.pffnet.box_branch import SampledRoIs, gather
+from napari_pffnet.pffnet.losses import mask_loss
+from napari_pffnet.pffnet.masks import object_logits
+from napari_pffnet.pffnet.pooling import pool
+from napari_pffnet.pffnet.quality import (
+    MaskQualityBranch,
+    quality_loss,
+    quality_targets,
+)
+from napari_pffnet.pffnet.targets import MaskTargets, mask_targets
+
+if TYPE_CHECKING:
+    from napari_pffnet.pffnet.structures import ImageTarget
 
 _POOL = 14
 

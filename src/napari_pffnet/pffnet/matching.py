@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from .boxes import ignored_fraction
+from napari_pffnet.pffnet.boxes import ignored_fraction
 
 NEGATIVE = -1
 UNUSED = -2
@@ -62,7 +62,9 @@ def match(
     truth
         (N, 4) true boxes.
     ignore
-        (Y, X) bool; negatives more than half inside become `UNUSED`.
+        (Y, X) bool; boxes more than half inside become `UNUSED`.
+    positive_iou, negative_iou
+        From the first on a box is positive, below the second negative.
     low_quality
         Give every object also its best boxes, however small the overlap.
 
@@ -90,8 +92,7 @@ def match(
                 reached
             ]
     if ignore.any():
-        hidden = ignored_fraction(boxes, ignore) > 0.5
-        matched[hidden] = UNUSED
+        matched[ignored_fraction(boxes, ignore) > 0.5] = UNUSED
     return matched, iou
 
 

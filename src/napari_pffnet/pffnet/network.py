@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .backbone import Backbone, Features
-from .box_branch import BoxBranch, BoxOutput, SampledRoIs, sample_rois
-from .boxes import clip
-from .mask_branch import MaskBranch, QualityExamples
-from .rpn import RegionProposalNetwork
-from .semantic_part import FusionInput, SemanticPart
-from .structures import Detections, ImageTarget, NetworkOutput
+from napari_pffnet.pffnet.box_branch import (
+    BoxBranch,
+    BoxOutput,
+    SampledRoIs,
+    sample_rois,
+)
+from napari_pffnet.pffnet.boxes import clip
+from napari_pffnet.pffnet.mask_branch import MaskBranch, QualityExamples
+from napari_pffnet.pffnet.semantic_part import FusionInput, SemanticPart
+from napari_pffnet.pffnet.structures import Detections, ImageTarget, NetworkOutput
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from napari_pffnet.pffnet.backbone import Backbone, Features
+    from napari_pffnet.pffnet.rpn import RegionProposalNetwork
 
 _MULTIPLE = 32
 _SMALLEST = 64
@@ -116,9 +125,7 @@ class PFFNet(nn.Module):
     ) -> dict[str, Tensor]:
         """Losses of everything that stands on the positive RoIs."""
         positive = rois.positive
-        masks = self.mask_branch(
-            features.p[:4], positive.boxes, positive.image_index
-        )
+        masks = self.mask_branch(features.p[:4], positive.boxes, positive.image_index)
         truth, examples = self.mask_branch.examples(masks, positive, targets)
         losses = {"mask": self.mask_branch.mask_loss(masks, truth)}
         if self.mask_branch.quality is not None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import roi_align
 
-from .backbone import STRIDES
+from napari_pffnet.pffnet.backbone import STRIDES
 
 _CANONICAL_SIDE = 224.0
 """RoIs of this side are read from P4 (Lin et al. 2017, eq. 1)."""
@@ -51,7 +51,7 @@ def pool(
     for i, features in enumerate(pyramid):
         rows = torch.nonzero(level == i).flatten()
         if len(rows):
-            at_level = roi_align(
+            at_level: Tensor = roi_align(
                 features.float(), rois[rows], size, 1 / STRIDES[i], 2, aligned=True
             )
             # Nearly always one level holds all: then there is nothing to copy.

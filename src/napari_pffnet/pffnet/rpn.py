@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -11,10 +11,14 @@ from torch.nn import functional as F
 from torchvision.models.detection.rpn import RPNHead
 from torchvision.ops import batched_nms
 
-from . import boxes as box_ops
-from .losses import box_loss
-from .matching import match, sample
-from .structures import ImageTarget
+from napari_pffnet.pffnet import boxes as box_ops
+from napari_pffnet.pffnet.losses import box_loss
+from napari_pffnet.pffnet.matching import match, sample
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_pffnet.pffnet.structures import ImageTarget
 
 _WEIGHTS = (1.0, 1.0, 1.0, 1.0)
 

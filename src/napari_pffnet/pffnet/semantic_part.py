@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from .backbone import Features
-from .box_branch import SampledRoIs
-from .fusion import FeatureFusion
-from .losses import consistency_loss, semantic_loss
-from .semantic import GCNSemanticBranch, InstanceSemanticHead
-from .structures import ImageTarget
+from napari_pffnet.pffnet.losses import consistency_loss, semantic_loss
+
+if TYPE_CHECKING:
+    from napari_pffnet.pffnet.backbone import Features
+    from napari_pffnet.pffnet.box_branch import SampledRoIs
+    from napari_pffnet.pffnet.fusion import FeatureFusion
+    from napari_pffnet.pffnet.semantic import GCNSemanticBranch, InstanceSemanticHead
+    from napari_pffnet.pffnet.structures import ImageTarget
 
 
 def best_rois(rois: SampledRoIs) -> Tensor:
@@ -56,7 +59,11 @@ class InstanceSemantics(nn.Module):
             chosen = best_rois(rois)
             rois, logits = rois.select(chosen), logits[chosen]
         fused: Tensor = self.fusion(
-            self.head(p2), logits, rois.boxes, rois.class_ids, rois.image_index,
+            self.head(p2),
+            logits,
+            rois.boxes,
+            rois.class_ids,
+            rois.image_index,
             rois.ious,
         )
         return fused

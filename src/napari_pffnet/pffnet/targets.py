@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from .structures import ImageTarget
+if TYPE_CHECKING:
+    from napari_pffnet.pffnet.structures import ImageTarget
 
 _SUBSAMPLES = 4
 """Samples a cell and axis: the share of a cell that is covered, in 1/16ths."""
