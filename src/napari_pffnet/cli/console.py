@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from tqdm import tqdm
 
@@ -42,6 +45,35 @@ def progress(total: int, description: str, *, quiet: bool) -> tqdm[Any]:
     )
 
 
+@dataclass(slots=True)
+class StopRequest:
+    """Whether the user asked to stop."""
+
+    is_made: bool = False
+
+    def check(self) -> None:
+        """Stop here, between two steps, if the user asked for it."""
+        if self.is_made:
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def stop_request() -> Iterator[StopRequest]:
+    """Turn the first Ctrl-C into a request; the second one stops at once."""
+    request = StopRequest()
+
+    def note(number: int, frame: object) -> None:
+        request.is_made = True
+        warn("\nStops after this step; Ctrl-C again stops at once.")
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield request
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def report_failures(failures: Mapping[str, str]) -> int:
     """Say at the end which files failed and why; return the exit code."""
     if failures:
@@ -53,21 +85,35 @@ def report_failures(failures: Mapping[str, str]) -> int:
 
 def sentence(error: BaseException) -> str:
     """Return what is wrong in words, without the name of an exception."""
-    cause = error if isinstance(error, ValidationError) else error.__cause__
-    if isinstance(cause, ValidationError):
-        return _explain_options(cause)
+    if isinstance(error, ValidationError):
+        return _explain(error)
+    if isinstance(error.__cause__, ValidationError):
+        return _explain(error.__cause__, prefix="--")
     return str(error).strip() or f"unexpected {type(error).__name__}"
 
 
-def _explain_options(error: ValidationError) -> str:
+def _explain(error: ValidationError, *, prefix: str = "") -> str:
     """Return which options have which wrong values, and what they should be."""
-    wrong: dict[str, tuple[Any, list[str]]] = {}
+    wanted: dict[str, list[str]] = {}
+    other: list[str] = []
     for item in error.errors():
-        name = str(item["loc"][0]).replace("_", "-") if item["loc"] else "option"
-        message = item["msg"].removeprefix("Value error, ")
-        message = message.removeprefix("Input should be ")
-        wrong.setdefault(name, (item["input"], []))[1].append(message)
-    return " ".join(
-        f"--{name} {value} should be {' or '.join(messages)}."
-        for name, (value, messages) in wrong.items()
-    )
+        name, message = _option_name(item["loc"], prefix), item["msg"]
+        if item["type"] == "extra_forbidden":
+            other.append(f"There is no option {name}.")
+        elif item["type"] == "value_error":
+            other.append(message.removeprefix("Value error, "))
+        else:
+            kind = message.removeprefix("Input should be ")
+            wanted.setdefault(f"{name} {item['input']}", []).append(kind)
+    sentences = [
+        f"{given} should be {' or '.join(kinds)}." for given, kinds in wanted.items()
+    ]
+    return " ".join(sentences + other)
+
+
+def _option_name(place: tuple[int | str, ...], prefix: str) -> str:
+    """Return the name of an option from its place in a model."""
+    if prefix:
+        # What follows the name is the type that pydantic tried.
+        return f"{prefix}{place[0]}".replace("_", "-") if place else prefix
+    return ".".join(str(part) for part in place) or "The whole"

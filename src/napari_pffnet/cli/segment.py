@@ -1,17 +1,18 @@
 """``pffnet segment``."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from cyclopts import Parameter
 
 from napari_pffnet.cli import console, outputs
 from napari_pffnet.cli.images import find_images
 from napari_pffnet.cli.jobs import Job, parse_formats
-from napari_pffnet.config import SegmentConfig
+from napari_pffnet.config import DataConfig, SegmentConfig
 from napari_pffnet.sample_data import sample_path
 
 _DEFAULTS = SegmentConfig()
+_WithChannels = TypeVar("_WithChannels", SegmentConfig, DataConfig)
 
 
 def segment(
@@ -82,7 +83,7 @@ def segment(
     from napari_pffnet.cli.batch import Batch, use_threads
 
     use_threads(threads)
-    batch = Batch.start(model, device, _with_split_channels(config), records)
+    batch = Batch.start(model, device, split_channels(config), records)
     try:
         batch.run(jobs, quiet=quiet)
     finally:
@@ -90,7 +91,7 @@ def segment(
     return console.report_failures(batch.failures)
 
 
-def _with_split_channels(config: SegmentConfig) -> SegmentConfig:
+def split_channels(config: _WithChannels) -> _WithChannels:
     """Return the options with ``--channels 0,2`` taken apart."""
     words = [word for item in config.channels for word in str(item).split(",")]
     channels = tuple(int(word) if word.isdigit() else word for word in words if word)

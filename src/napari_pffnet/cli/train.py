@@ -1,10 +1,21 @@
 """``pffnet train``."""
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
 
 from napari_pffnet.cli import console
 from napari_pffnet.cli.outputs import check_free
+from napari_pffnet.cli.segment import split_channels
+from napari_pffnet.config import SMALL, DataConfig, Recipe, TrainConfig
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from napari_pffnet.training import Step, TrainingResult, ValidationStep
+
+_DEFAULTS = DataConfig()
 
 
 def train(
@@ -17,6 +28,7 @@ def train(
     recipe: Path | None = None,
     iterations: int | None = None,
     seed: int | None = None,
+    config: Annotated[DataConfig, Parameter(name="*")] = _DEFAULTS,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     threads: int | None = None,
     resume: bool = False,
@@ -33,8 +45,8 @@ def train(
     - `pffnet train mycells --out mycells.safetensors --resume`
     - `pffnet segment new.tif --model mycells.safetensors --out results`
 
-    Beside the checkpoint lie a log of the losses (CSV), pictures of the curves and
-    the state from which --resume goes on.  Ctrl-C stops and saves that state.
+    Beside the checkpoint lie a log of the losses (CSV), a picture of the curves and
+    the state from which --resume goes on.  Ctrl-C saves that state and stops.
 
     Parameters
     ----------
@@ -43,7 +55,8 @@ def train(
     out
         Checkpoint to write: a .safetensors file.
     val
-        Such a folder to validate on; default: a tenth of the images, at least one.
+        Such a folder to validate on; default: a tenth of the images, at least one;
+        of a single image, a part of it.
     base
         Model to start from: a name (see `pffnet models`) or a checkpoint.
     recipe
@@ -52,6 +65,8 @@ def train(
         Training steps; default: the recipe's.
     seed
         Start of all random choices; default: the recipe's.
+    config
+        How images are read.
     device
         Where the network runs.
     threads
@@ -63,6 +78,82 @@ def train(
     quiet
         No progress bar, and nothing but errors.
     """
+    if out.suffix != ".safetensors":
+        raise ValueError(f"--out {out} should end in .safetensors.")
     if not resume:
         check_free([out], overwrite=overwrite)
+    changes = {"iterations": iterations, "seed": seed, "threads": threads}
+    plan = _read_recipe(recipe, out.stem, changes)
+
+    from napari_pffnet import training
+
+    with (
+        console.progress(plan.train.iterations, "Training", quiet=quiet) as bar,
+        console.stop_request() as request,
+    ):
+
+        def follow(step: "Step") -> None:
+            show_step(step, bar)
+            request.check()
+
+        try:
+            result = training.train(
+                folder,
+                out=out,
+                val=val,
+                base=base,
+                recipe=plan,
+                data=split_channels(config),
+                resume=resume,
+                device=device,
+                on_step=follow,
+            )
+        except training.TrainingError as error:
+            console.warn(f"pffnet: {error}")
+            return console.FAILED
+    if not quiet:
+        console.tell(_summary(result))
     return console.OK
+
+
+def _read_recipe(path: Path | None, name: str, changes: dict[str, Any]) -> Recipe:
+    """Return the recipe with the options of the command line."""
+    if path is None:
+        recipe = Recipe.model_validate({"name": name, "model": SMALL})
+    else:
+        recipe = Recipe.from_file(path)
+    given = {key: value for key, value in changes.items() if value is not None}
+    options = TrainConfig.model_validate(recipe.train.model_dump() | given)
+    return recipe.model_copy(update={"train": options})
+
+
+def show_step(step: "Step", bar: "tqdm[Any]") -> None:
+    """Tell how far the run is, and each validation."""
+    from napari_pffnet.training import TrainStep, ValidationStep
+
+    if isinstance(step, TrainStep):
+        bar.update(step.step - bar.n)
+        bar.set_postfix_str(f", loss {step.total:.3f}", refresh=False)
+    elif isinstance(step, ValidationStep) and not bar.disable:
+        bar.write(_scores(step))
+
+
+def _scores(step: "ValidationStep") -> str:
+    """Return the scores of a validation as a line."""
+    sets = "; ".join(
+        f"{name}: AJI {found.aji:.3f}, PQ {found.pq:.3f}"
+        for name, found in step.scores.items()
+    )
+    return f"step {step.step}: {sets}{' (best so far)' if step.is_best else ''}"
+
+
+def _summary(result: "TrainingResult") -> str:
+    """Return where the weights are, and how good."""
+    stopped = ", stopped as it no longer improved" if result.stopped_early else ""
+    lines = [f"{result.steps} steps in {result.seconds / 60:.1f} minutes{stopped}."]
+    lines += [
+        f"{name}: AJI {found.aji:.3f}, PQ {found.pq:.3f} at step {result.best_step}"
+        for name, found in result.best_scores.items()
+    ]
+    lines.append(f"Model: {result.path} (the last weights: {result.last_path})")
+    return "\n".join(lines)
