@@ -137,8 +137,8 @@ def _read_picture(path: Path) -> ImageFile:
         array = imagecodecs.png_decode(path.read_bytes())
     else:
         mode = _pillow_mode(path)
-        as_rgb = {"mode": "RGB"} if mode in ("CMYK", "YCbCr", "LAB") else {}
-        array = imageio.imread(path, plugin="pillow", **as_rgb)
+        decoded = "RGB" if mode in ("CMYK", "YCbCr", "LAB") else None
+        array = imageio.imread(path, plugin="pillow", mode=decoded)
     return ImageFile(array, "YX" if array.ndim == 2 else "YXS")
 
 
