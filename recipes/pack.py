@@ -2,8 +2,8 @@
 
     python recipes/pack.py [--data ../shared/data] [--out packs/nuclei.npz]
 
-The images are 8-bit after the normalisation of the nuclei model.  Where a
-training takes a folder it takes this file as well.
+The images are 8-bit after the normalisation of the nuclei model.  Training takes
+the file in the place of a folder.
 """
 
 from __future__ import annotations

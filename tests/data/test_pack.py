@@ -9,7 +9,6 @@ import pytest
 
 from napari_pffnet.data.pack import read_pack, write_pack
 from napari_pffnet.data.pairs import from_arrays
-from napari_pffnet.data.sources import load_data
 
 ROOT = Path(__file__).parents[2]
 
@@ -59,11 +58,14 @@ def test_other_archives_are_no_packs(tmp_path):
         read_pack(tmp_path / "other.npz")
 
 
-def test_a_pack_stands_for_its_sets(tmp_path, images):
-    write_pack(tmp_path / "p.npz", {"a/train": images, "a/val": images, "b/train": []})
-    data = load_data(tmp_path / "p.npz")
-    assert {name: len(part) for name, part in data.train.items()} == {"a": 2, "b": 0}
-    assert {name: len(part) for name, part in data.validation.items()} == {"a": 2}
+def test_one_part_of_a_pack_is_read(tmp_path, images):
+    path = tmp_path / "p.npz"
+    write_pack(path, {"a/train": images, "a/val": images[:1], "b/train": []})
+    train = read_pack(path, part="train")
+    assert {name: len(part) for name, part in train.items()} == {"a": 2, "b": 0}
+    assert list(read_pack(path, part="val")) == ["a"]
+    with pytest.raises(ValueError, match="test.*a/train"):
+        read_pack(path, part="test")
 
 
 def write_pair(folder, images):
@@ -71,17 +73,6 @@ def write_pair(folder, images):
         (folder / kind).mkdir(parents=True)
     imageio.imwrite(folder / "images" / "x.png", images[0].image)
     imageio.imwrite(folder / "labels" / "x.png", images[0].labels.astype(np.uint16))
-
-
-def test_folders_with_and_without_validation(tmp_path, images):
-    write_pair(tmp_path / "plain", images)
-    plain = load_data(tmp_path / "plain")
-    assert list(plain.train) == ["plain"]
-    assert plain.validation == {}
-    for part in ("train", "val"):
-        write_pair(tmp_path / "parts" / part, images)
-    parts = load_data(tmp_path / "parts")
-    assert len(parts.train["parts"]) == len(parts.validation["parts"]) == 1
 
 
 def test_the_recipe_packs_both_sets(tmp_path, images):

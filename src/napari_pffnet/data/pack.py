@@ -77,30 +77,42 @@ def write_pack(
     return size
 
 
-def read_pack(path: str | PathLike[str]) -> dict[str, list[TrainingImage]]:
+def read_pack(
+    path: str | PathLike[str], *, part: str | None = None
+) -> dict[str, list[TrainingImage]]:
     """Read a file of `write_pack`: the images of each set by its name.
+
+    Parameters
+    ----------
+    path
+        Ends in ``.npz``.
+    part
+        Read only the sets named ``<name>/<part>``, and call them ``<name>``.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is no pack.
+        If it is no pack, or holds no such part.
     """
+    end = f"/{part}" if part else ""
     with np.load(path, allow_pickle=False) as pack:
-        ends = "/names"
-        sets = [key.removesuffix(ends) for key in pack.files if key.endswith(ends)]
-        if not sets:
-            raise ValueError(f"{path} is no pack of training images.")
-        return {
-            name: [
-                _unpack(
-                    pack[f"{name}/{i}/image"], pack[f"{name}/{i}/labels"], str(stem)
-                )
-                for i, stem in enumerate(pack[name + ends])
-            ]
-            for name in sets
-        }
+        sets = [k.removesuffix("/names") for k in pack.files if k.endswith("/names")]
+        wanted = [name for name in sets if name.endswith(end)]
+        if not wanted:
+            raise ValueError(
+                f"{path} is no pack of training images{f' with {part}' if part else ''}; "
+                f"it holds {', '.join(sets) or 'no sets'}."
+            )
+        return {name.removesuffix(end): _unpack_set(pack, name) for name in wanted}
+
+
+def _unpack_set(pack: Mapping[str, Any], name: str) -> list[TrainingImage]:
+    return [
+        _unpack(pack[f"{name}/{i}/image"], pack[f"{name}/{i}/labels"], str(stem))
+        for i, stem in enumerate(pack[f"{name}/names"])
+    ]
 
 
 def _compress_image(image: TrainingImage) -> NDArray[np.uint8]:
