@@ -102,8 +102,8 @@ def read_pack(
         wanted = [name for name in sets if name.endswith(end)]
         if not wanted:
             raise ValueError(
-                f"{path} is no pack of training images{f' with {part}' if part else ''}; "
-                f"it holds {', '.join(sets) or 'no sets'}."
+                f"{path} is no pack of training images with {part or 'any set'}; it "
+                f"holds {', '.join(sets) or 'no sets'}."
             )
         return {name.removesuffix(end): _unpack_set(pack, name) for name in wanted}
 
