@@ -57,6 +57,18 @@ def test_a_second_detection_of_one_object_is_wrong():
     assert average_precision([truth], [found]) == pytest.approx(0.5 + 0.5 * 2 / 3)
 
 
+def test_of_two_objects_it_takes_the_better_one_and_of_equal_ones_the_last():
+    # The first candidate lies across both objects; the other must remain free.
+    truth = squares((0, 0), (0, 4))
+    for x0, second in (
+        (1, (0, 4, 4, 8, 0.5)),
+        (2, (0, 0, 4, 4, 0.5)),
+        (3, (0, 0, 4, 4, 0.5)),
+    ):
+        found = detections((0, x0, 4, x0 + 4, 0.9), second)
+        assert average_precision([truth], [found], iou=0.1) == 1
+
+
 def test_images_are_pooled_by_confidence():
     truth = squares((0, 0))
     wrong_and_sure = detections((10, 10, 14, 14, 0.9))
@@ -167,6 +179,7 @@ def coco_average_precision(images, ious):
 
 
 PLACES = st.tuples(st.integers(0, 18), st.integers(0, 18), st.integers(3, 6))
+THRESHOLDS = [(0.1, 0.3), (0.5,), IOU_RANGE]
 SCORE = st.sampled_from([0.125, 0.25, 0.5, 0.75, 1.0])
 FOUND = st.tuples(PLACES, SCORE, st.integers(1, 2))
 
@@ -191,7 +204,7 @@ def image(draw):
 
 
 @settings(max_examples=150)
-@given(st.lists(image(), min_size=1, max_size=3), st.sampled_from([(0.5,), IOU_RANGE]))
+@given(st.lists(image(), min_size=1, max_size=3), st.sampled_from(THRESHOLDS))
 def test_coco_style_agrees_with_pycocotools(images, ious):
     labels, classes, found = zip(*images, strict=True)
     if any(one.any() for one in labels) and any(len(one) for one in found):

@@ -1,10 +1,11 @@
 """Metrics of label images: by hand, by brute force, and by what must hold anyway."""
 
 import itertools
+import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.optimize import linear_sum_assignment
@@ -131,9 +132,10 @@ def test_a_single_threshold_counts_exactly():
 
 
 def test_object_dice_takes_the_partner_of_most_pixels():
-    # Truth 1 shares 2 px with prediction 1 (5 px) and 1 px with prediction 2 (1 px).
-    true, pred = row((0, 3), (1, 3)), row((1, 5), (2, 1))
-    by_true, by_pred = 4 / 8, (5 * 4 / 8 + 1 * 2 / 4) / 6
+    # Truth 1 shares 2 px with prediction 1 (7 px) and 1 px with prediction 2 (1 px),
+    # which would have the better Dice.
+    true, pred = row((0, 5), (1, 3)), row((1, 7), (2, 1))
+    by_true, by_pred = 4 / 10, (7 * 4 / 10 + 1 * 2 / 4) / 8
     assert ev.object_dice(true, pred) == pytest.approx((by_true + by_pred) / 2)
 
 
@@ -247,7 +249,6 @@ def test_aji_follows_its_equation(true, pred):
     assert ev.aji(true, pred) == pytest.approx(literal_aji(true, pred))
 
 
-@settings(max_examples=200)
 @given(LABELS, LABELS)
 def test_aji_plus_pairs_as_scipys_hungarian_does(true, pred):
     from napari_pffnet.evaluation.matching import optimal_pairs
@@ -323,6 +324,8 @@ def test_5000_objects_in_2000_x_2000_take_seconds():
     y, x = np.mgrid[:2000, :2000]
     true = (y // 28) * 100 + x // 28 + 1
     pred = ((y + 11) // 28) * 100 + (x + 9) // 28 + 1
+    start = time.process_time()
     scores = ev.evaluate_image(true, pred)
+    assert time.process_time() - start < 20
     assert scores.n_true > 5000
     assert 0 < scores.aji <= scores.aji_plus + 0.01
