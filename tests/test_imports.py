@@ -1,6 +1,7 @@
+import os
 import subprocess
 import sys
-import time
+from operator import attrgetter
 
 import pytest
 
@@ -33,11 +34,12 @@ def test_help_loads_nothing_heavy():
 
 def test_help_comes_at_once():
     def seconds() -> float:
-        start = time.perf_counter()
+        before = os.times()
         loaded_by("from napari_pffnet.cli import main; main(['--help'])")
-        return time.perf_counter() - start
+        after = os.times()
+        return sum(after[2:4]) - sum(before[2:4])
 
-    # The best of three: other programs run on this machine too.
+    # Of the processor, as other programs run on this machine too.
     assert min(seconds() for _ in range(3)) < 1
 
 
@@ -48,4 +50,4 @@ def test_every_public_name_can_be_used(name):
 
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="segmnet"):
-        napari_pffnet.segmnet  # noqa: B018
+        attrgetter("segmnet")(napari_pffnet)

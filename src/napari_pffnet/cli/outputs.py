@@ -34,8 +34,17 @@ def check_stems(images: Iterable[Path]) -> None:
             )
 
 
-def check_free(paths: Iterable[Path], *, overwrite: bool) -> None:
+def check_free(paths: Iterable[Path], *, overwrite: bool, remedy: str = "") -> None:
     """Refuse to touch files that exist already, before anything is computed.
+
+    Parameters
+    ----------
+    paths
+        Files that are going to be written.
+    overwrite
+        Whether the user allows to replace them.
+    remedy
+        What the user may do beside that.
 
     Raises
     ------
@@ -46,8 +55,8 @@ def check_free(paths: Iterable[Path], *, overwrite: bool) -> None:
     if taken and not overwrite:
         more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
         raise ValueError(
-            f"{taken[0]}{more} exists already; "
-            "give --overwrite to replace, or another --out."
+            f"{taken[0]}{more} exists already; give "
+            f"{remedy + ', ' * bool(remedy)}--overwrite to replace, or another --out."
         )
 
 

@@ -81,7 +81,10 @@ def train(
     if out.suffix != ".safetensors":
         raise ValueError(f"--out {out} should end in .safetensors.")
     if not resume:
-        check_free([out], overwrite=overwrite)
+        # A run that was killed early has left a state and no checkpoint.
+        endings = (".last.safetensors", ".state.safetensors", ".log.csv")
+        others = [out.with_name(out.stem + ending) for ending in endings]
+        check_free([out, *others], overwrite=overwrite, remedy="--resume to go on")
     changes = {"iterations": iterations, "seed": seed, "threads": threads}
     plan = _read_recipe(recipe, out.stem, changes)
 
