@@ -1,7 +1,7 @@
 """Training: a generator of typed steps, and its results on disk."""
 
 from napari_pffnet.training.api import train
-from napari_pffnet.training.data import TrainingData, hold_out, load_training_data
+from napari_pffnet.training.data import TrainingData, load_training_data
 from napari_pffnet.training.loop import TrainingError, train_iter
 from napari_pffnet.training.steps import (
     CheckpointStep,
@@ -21,7 +21,6 @@ __all__ = [
     "TrainingError",
     "TrainingResult",
     "ValidationStep",
-    "hold_out",
     "load_training_data",
     "train",
     "train_iter",

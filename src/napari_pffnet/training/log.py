@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 from napari_pffnet.plots import plot_training
@@ -45,6 +46,7 @@ class TrainingLog:
 
     def __init__(self, out: Path, last_step: int) -> None:
         self._out = out
+        self._drawn = time.monotonic()
         out.parent.mkdir(parents=True, exist_ok=True)
         self._losses = _Table(log_path(out), last_step)
         self._scores = _Table(validation_log_path(out), last_step)
@@ -76,8 +78,17 @@ class TrainingLog:
                 }
             )
 
-    def draw(self) -> None:
-        """Draw the curves, where matplotlib is installed."""
+    def draw(self, *, at_most_every: float = 0.0) -> None:
+        """Draw the curves, where matplotlib is installed.
+
+        Parameters
+        ----------
+        at_most_every
+            Do nothing if the last picture is younger than so many seconds.
+        """
+        if time.monotonic() - self._drawn < at_most_every:
+            return
+        self._drawn = time.monotonic()
         try:
             plot_training(
                 log_path(self._out),

@@ -50,6 +50,8 @@ logger = logging.getLogger("napari_pffnet")
 
 SAVE_SECONDS = 300.0
 """A killed run loses at most so much of its time."""
+DRAW_SECONDS = 60.0
+"""While it goes on, the picture of its curves is drawn at most so often."""
 
 
 class TrainingError(RuntimeError):
@@ -147,7 +149,7 @@ class _Run:
         self.progress = self.progress.model_copy(update=values)
 
     def save(self) -> CheckpointStep:
-        """Write the last weights, the state to resume from and the curves."""
+        """Write the last weights and the state to resume from."""
         self._write(self.last_path)
         save_state(
             self.out,
@@ -157,7 +159,6 @@ class _Run:
             progress=self.progress,
             recipe=self.recipe,
         )
-        self.log.draw()
         self.saved = time.monotonic()
         return CheckpointStep(self.progress.step, self.last_path, is_best=False)
 
@@ -251,6 +252,8 @@ def _train(
     except GeneratorExit:
         run.save()
         raise
+    finally:
+        run.log.draw()
     return run.result()
 
 
@@ -343,6 +346,7 @@ def _validate(
         step, found.scores, found.score, found.score_threshold, is_best, run.seconds
     )
     run.log.add_validation(done)
+    run.log.draw(at_most_every=DRAW_SECONDS)
     # Saved before anyone can stop the run here.
     checkpoint = run.save_best() if is_best else None
     yield done

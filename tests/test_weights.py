@@ -1,0 +1,133 @@
+import pickle
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from napari_pffnet.weights import (
+    find_model,
+    hash_tensors,
+    list_models,
+    load_model,
+    read_info,
+    resolve_device,
+    save_checkpoint,
+)
+
+
+def test_a_saved_model_loads_with_the_same_weights_and_description(
+    tiny_model, tiny_checkpoint
+):
+    model = load_model(tiny_checkpoint, device="cpu")
+    saved = tiny_model.network.state_dict()
+    for name, tensor in model.network.state_dict().items():
+        assert torch.equal(tensor, saved[name]), name
+    assert not model.network.training
+    assert model.info.name == "tiny"
+    assert model.info.model == tiny_model.info.model
+    assert torch.__version__.startswith(model.info.versions["torch"])
+    assert read_info(tiny_checkpoint) == model.info
+
+
+def test_float16_halves_the_file_and_is_float32_in_memory(
+    tiny_model, tiny_checkpoint, tmp_path
+):
+    path = tmp_path / "half.safetensors"
+    save_checkpoint(path, tiny_model.network, tiny_model.info, dtype="float16")
+    assert path.stat().st_size < 0.55 * tiny_checkpoint.stat().st_size
+    model = load_model(path, device="cpu")
+    for tensor, saved in zip(
+        model.network.parameters(), tiny_model.network.parameters(), strict=True
+    ):
+        assert tensor.dtype == torch.float32
+        assert torch.equal(tensor, saved.half().float())
+
+
+def test_the_hash_sees_names_types_shapes_and_bytes_but_not_the_order():
+    one, two = torch.tensor([1.0, 2.0]), torch.tensor([3])
+    known = hash_tensors({"a": one, "b": two})
+    assert known == hash_tensors({"b": two, "a": one})
+    others = [
+        {"a": one, "c": two},
+        {"a": one.view(torch.int32), "b": two},
+        {"a": one[None], "b": two},
+        {"a": -one, "b": two},
+    ]
+    assert known not in [hash_tensors(other) for other in others]
+
+
+def test_one_flipped_bit_is_noticed(tiny_checkpoint, tmp_path):
+    path = tmp_path / "flipped.safetensors"
+    content = bytearray(tiny_checkpoint.read_bytes())
+    content[-100] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="sha256"):
+        load_model(path)
+
+
+def test_files_that_are_no_checkpoints_are_refused(tiny_checkpoint, tmp_path):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(pickle.dumps({"weights": [1, 2]}))
+    with pytest.raises(ValueError, match="never loaded"):
+        load_model(path)
+    path.write_bytes(tiny_checkpoint.read_bytes()[:-1000])
+    with pytest.raises(ValueError, match="damaged"):
+        load_model(path)
+    save_file({"a": torch.zeros(1)}, path)
+    with pytest.raises(ValueError, match="not written by napari-pffnet"):
+        load_model(path)
+
+
+def test_a_newer_format_says_to_update(tmp_path):
+    path = tmp_path / "future.safetensors"
+    header = {"format": "napari-pffnet", "format_version": "2"}
+    save_file({"a": torch.zeros(1)}, path, header)
+    with pytest.raises(ValueError, match="update napari-pffnet"):
+        read_info(path)
+
+
+def test_weights_that_do_not_fit_their_description_are_refused(tiny_model, tmp_path):
+    path = tmp_path / "wrong.safetensors"
+    wider = tiny_model.info.model.model_copy(update={"box_hidden": 24})
+    info = tiny_model.info.model_copy(update={"model": wider})
+    save_checkpoint(path, tiny_model.network, info)
+    with pytest.raises(ValueError, match="does not fit"):
+        load_model(path)
+
+
+def test_user_models_are_found_by_name(tiny_checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setenv("NAPARI_PFFNET_HOME", str(tmp_path))
+    shutil.copy(tiny_checkpoint, tmp_path / "mycells.safetensors")
+    assert ("mycells", "user") in [(m.name, m.source) for m in list_models()]
+    assert find_model("mycells") == tmp_path / "mycells.safetensors"
+    with pytest.raises(ValueError, match=r"'yourcells'.*mycells"):
+        load_model("yourcells")
+    with pytest.raises(FileNotFoundError, match="gone"):
+        load_model(tmp_path / "gone.safetensors")
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_other(
+    tiny_model, tmp_path, monkeypatch
+):
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(b"old")
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(OSError, match="disk full"):
+        save_checkpoint(path, tiny_model.network, tiny_model.info)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_devices_that_are_not_here_are_named():
+    assert resolve_device("cpu") == torch.device("cpu")
+    assert resolve_device("auto").type in ("cpu", "cuda", "mps")
+    with pytest.raises(ValueError, match="'gpu' is unknown"):
+        resolve_device("gpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="'cuda' is not available"):
+            resolve_device("cuda")

@@ -1,0 +1,83 @@
+import imageio.v3 as iio
+import numpy as np
+import pytest
+
+import napari_pffnet as pff
+from napari_pffnet.config import Recipe
+from napari_pffnet.data.pack import write_pack
+from napari_pffnet.training import TrainingError, ValidationStep, load_training_data
+
+
+def write_folder(folder, images):
+    for part in ("images", "labels"):
+        (folder / part).mkdir(parents=True)
+    for i, image in enumerate(images):
+        iio.imwrite(folder / "images" / f"{i}.png", image.image[..., 0])
+        iio.imwrite(folder / "labels" / f"{i}.png", image.labels.astype(np.uint16))
+
+
+def test_a_folder_an_array_pair_and_images_are_the_same_data(images, tmp_path):
+    write_folder(tmp_path / "cells", images)
+    pairs = [(i.image[..., 0], i.labels) for i in images]
+    sources = [tmp_path / "cells", pairs, images]
+    data = [load_training_data(s, recipe=Recipe()) for s in sources]
+    for one in data:
+        assert (len(one.train), len(one.validation["val"])) == (2, 1)
+        for image, other in zip(one.train, data[0].train, strict=True):
+            np.testing.assert_array_equal(image.labels, other.labels)
+    np.testing.assert_array_equal(data[0].train[0].image, data[1].train[0].image)
+
+
+def test_a_pack_brings_its_own_validation(images, tmp_path):
+    sets = {"a/train": images[:1], "b/train": images[1:2], "a/val": images[2:]}
+    write_pack(tmp_path / "p.npz", sets)
+    data = load_training_data(tmp_path / "p.npz", recipe=Recipe())
+    assert [i.name for i in data.train] == ["discs 0", "discs 1"]
+    assert [i.name for i in data.validation["val"]] == ["discs 2"]
+
+
+def test_a_single_image_is_split(images):
+    data = load_training_data(images[:1], recipe=Recipe())
+    (train,), (scored,) = data.train, data.validation["val"]
+    assert train.labels.size + scored.labels.size == images[0].labels.size
+
+
+def test_a_single_object_is_trained_and_validated_on(images, caplog):
+    image = images[0]
+    image.labels[image.labels > 1] = 0
+    one = type(image)(image.image, image.labels, None, image.class_ids[:1], "one")
+    data = load_training_data([one], recipe=Recipe())
+    assert data.train[0] is data.validation["val"][0] is one
+    assert "too few objects" in caplog.text
+
+
+def test_kinds_of_data_are_not_mixed(images):
+    with pytest.raises(ValueError, match="only one kind"):
+        load_training_data(
+            [images[0], (images[1].image, images[1].labels)], recipe=Recipe()
+        )
+
+
+def test_train_runs_to_the_end_and_tells_its_steps(images, recipe, tmp_path):
+    write_folder(tmp_path / "cells", images)
+    seen = []
+    result = pff.train(
+        tmp_path / "cells",
+        out=tmp_path / "m.safetensors",
+        recipe=recipe,
+        device="cpu",
+        on_step=seen.append,
+    )
+    assert result.path.exists()
+    assert result.best_scores == dict(
+        next(s for s in seen if isinstance(s, ValidationStep)).scores
+    )
+    tuned = pff.train(
+        images,
+        out=tmp_path / "t.safetensors",
+        base=result.path,
+        device="cpu",
+        recipe=recipe,
+    )
+    assert pff.load_model(tuned.path).info.training["base"] == "discs"
+    assert issubclass(TrainingError, RuntimeError)

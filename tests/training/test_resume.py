@@ -1,0 +1,118 @@
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from napari_pffnet.config import Recipe, TrainConfig
+from napari_pffnet.training import TrainStep, train_iter
+from napari_pffnet.training.state import previous_state_path, state_path
+
+
+def losses(images, recipe, out, stop_after=None, **options):
+    """Train; return the losses by step, perhaps closing the run after a step."""
+    found = {}
+    steps = train_iter(images, recipe=recipe, out=out, device="cpu", **options)
+    for step in steps:
+        if isinstance(step, TrainStep):
+            found[step.step] = dict(step.losses)
+            if step.step == stop_after:
+                steps.close()
+    return found
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_a_run_that_was_stopped_goes_on_with_the_same_losses(
+    images, change, tmp_path, optimizer
+):
+    recipe = change(optimizer=optimizer, accumulate=2, validate_every=100)
+    whole = losses(images, recipe, tmp_path / "whole.safetensors")
+    out = tmp_path / "m.safetensors"
+    first = losses(images, recipe, out, stop_after=3)
+    second = losses(images, recipe, out, resume=True)
+    assert list(second) == [4, 5, 6]
+    assert first | second == whole
+
+
+def test_a_damaged_state_falls_back_to_the_one_before(images, change, tmp_path, caplog):
+    recipe = change(validate_every=2)
+    out = tmp_path / "m.safetensors"
+    whole = losses(images, recipe, out)
+    state_path(out).write_bytes(state_path(out).read_bytes()[:-10])
+    again = losses(images, recipe, out, resume=True)
+    assert again == {step: whole[step] for step in (5, 6)}
+    assert "damaged" in caplog.text
+    lines = (tmp_path / "m.log.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines[1:]] == list("123456")
+
+
+def test_a_kill_between_the_two_files_loses_nothing(images, change, tmp_path):
+    out = tmp_path / "m.safetensors"
+    whole = losses(images, change(), out)
+    # As if killed after the rename of the old state, before the new is written.
+    state_path(out).replace(previous_state_path(out))
+    assert losses(images, change(iterations=7), out, resume=True).keys() == {7}
+    assert len(whole) == 6
+
+
+def test_resume_without_a_state_starts_anew_and_a_done_run_is_done(
+    images, recipe, tmp_path
+):
+    out = tmp_path / "m.safetensors"
+    assert len(losses(images, recipe, out, resume=True)) == 6
+    assert losses(images, recipe, out, resume=True) == {}
+
+
+def test_a_state_of_another_network_is_refused(images, recipe, tmp_path):
+    out = tmp_path / "m.safetensors"
+    losses(images, recipe, out)
+    model = recipe.model.model_copy(update={"in_channels": 1})
+    other = recipe.model_copy(update={"model": model})
+    with pytest.raises(ValueError, match="network of another shape"):
+        losses(images, other, out, resume=True)
+
+
+SCRIPT = """
+import os, signal, sys
+import numpy as np
+from pathlib import Path
+from napari_pffnet.config import Recipe
+from napari_pffnet.data.training_image import TrainingImage
+from napari_pffnet.training import train_iter
+
+folder = Path(sys.argv[1])
+recipe = Recipe.model_validate_json((folder / "recipe.json").read_text())
+data = np.load(folder / "image.npz")
+image = TrainingImage(data["image"], data["labels"], None, data["ids"], "killed")
+for step in train_iter([image], recipe=recipe, out=folder / "m.safetensors"):
+    if step.step == 3 and hasattr(step, "losses"):
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL on Windows")
+def test_pffnet_goes_on_after_kill_9_as_if_nothing_had_happened(
+    images, tiny_config, tmp_path
+):
+    train = TrainConfig(iterations=3, crop_size=64, validate_every=2, batch_size=1)
+    recipe = Recipe(model=tiny_config, train=train)
+    (tmp_path / "recipe.json").write_text(recipe.model_dump_json())
+    image = images[0]
+    np.savez(
+        tmp_path / "image.npz",
+        image=image.image,
+        labels=image.labels,
+        ids=image.class_ids,
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    resumed = losses([image], recipe, tmp_path / "m.safetensors", resume=True)
+    whole = losses([image], recipe, tmp_path / "whole.safetensors")
+    assert resumed == {3: whole[3]}
