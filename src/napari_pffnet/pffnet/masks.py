@@ -113,6 +113,6 @@ class PlainMaskHead(nn.Module):
 
     def forward(self, roi_features: Tensor) -> Tensor:
         """Return mask logits (R, 1, 28, 28) of features (R, in_channels, 14, 14)."""
-        fine = torch.relu(self.upscale(self.convs(roi_features)))
+        fine = torch.relu_(self.upscale(self.convs(roi_features)))
         logits: Tensor = self.output(fine)
         return logits

@@ -10,7 +10,7 @@ from napari_pffnet.pffnet.boxes import ignored_fraction
 
 NEGATIVE = -1
 UNUSED = -2
-_PAIRS_A_CHUNK = 2_000_000
+_PAIRS_A_CHUNK = 250_000
 
 
 def best_overlaps(boxes: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
