@@ -265,8 +265,10 @@ def folders(tmp_path):
 
 
 def test_evaluate_prints_and_writes_the_scores(folders, tmp_path, capsys):
-    report = tmp_path / "report.json"
-    assert main(["evaluate", *map(str, folders), "--out", str(report)]) == 0
+    report, plots = tmp_path / "report.json", tmp_path / "plots"
+    words = ["--out", str(report), "--plots", str(plots)]
+    assert main(["evaluate", *map(str, folders), *words]) == 0
+    assert iio.imread(plots / "scores.png").ndim == 3
     told = json.loads(report.read_text())
     # PQ is 1 and 1 / (1 + 0.5).
     assert told["pq"] == pytest.approx((1 + 2 / 3) / 2)

@@ -1,5 +1,6 @@
 """``pffnet evaluate``."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,14 +38,18 @@ def evaluate(
     out
         Write all scores of all images to this JSON file.
     plots
-        Write pictures of the scores into this folder.
+        Draw the scores into this folder.
     overwrite
         Replace results that exist.
     quiet
         No progress bar.
     """
-    if out is not None:
-        check_free([out], overwrite=overwrite)
+    if plots is not None and find_spec("matplotlib") is None:
+        raise ImportError(
+            "--plots needs matplotlib: pip install 'napari-pffnet[plots]'."
+        )
+    wanted = [out, plots / "scores.png" if plots is not None else None]
+    check_free((path for path in wanted if path is not None), overwrite=overwrite)
     report, failures = _compare(true_dir, pred_dir, quiet=quiet)
     if report.images:
         console.tell(_summary(report))
@@ -54,8 +59,7 @@ def evaluate(
         if plots is not None:
             from napari_pffnet.plots import plot_report
 
-            plot_report(report, plots)
-            console.tell(f"Pictures of the scores: {plots}")
+            console.tell(f"Picture of the scores: {plot_report(report, plots)}")
     return console.report_failures(failures)
 
 
