@@ -52,11 +52,7 @@ def load_sets(folder: Path, recipe: Recipe) -> Sets:
 
 def unpack_sets(path: Path) -> Sets:
     """Read the same from the file that ``recipes/pack.py`` writes."""
-    packed = read_pack(path)
-    return Sets(
-        {name: packed[f"{name}/train"] for name in SHARES},
-        {name: packed[f"{name}/val"] for name in SHARES},
-    )
+    return Sets(read_pack(path, part="train"), read_pack(path, part="val"))
 
 
 def image_weights(images_by_set: dict[str, list[TrainingImage]]) -> list[float]:

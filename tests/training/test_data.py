@@ -33,7 +33,7 @@ def test_a_pack_brings_its_own_validation(images, tmp_path):
     write_pack(tmp_path / "p.npz", sets)
     data = load_training_data(tmp_path / "p.npz", recipe=Recipe())
     assert [i.name for i in data.train] == ["discs 0", "discs 1"]
-    assert [i.name for i in data.validation["val"]] == ["discs 2"]
+    assert [i.name for i in data.validation["a"]] == ["discs 2"]
 
 
 def test_a_single_image_is_split(images):

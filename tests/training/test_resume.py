@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from napari_pffnet.config import Recipe, TrainConfig
-from napari_pffnet.training import TrainStep, train_iter
+from napari_pffnet.training import TrainStep, train, train_iter
 from napari_pffnet.training.state import previous_state_path, state_path
 
 
@@ -74,6 +74,20 @@ def test_a_state_of_another_network_is_refused(images, recipe, tmp_path):
         losses(images, other, out, resume=True)
 
 
+def test_a_listener_that_raises_stops_the_run_and_saves_it(images, change, tmp_path):
+    out = tmp_path / "m.safetensors"
+
+    def interrupt(step):
+        if step.step == 3:
+            raise KeyboardInterrupt
+
+    options = {"out": out, "val": images, "device": "cpu"}
+    recipe = change(validate_every=100)
+    with pytest.raises(KeyboardInterrupt):
+        train(images, recipe=recipe, on_step=interrupt, **options)
+    assert losses(images, recipe, out, resume=True).keys() == {4, 5, 6}
+
+
 SCRIPT = """
 import os, signal, sys
 import numpy as np
@@ -96,8 +110,8 @@ for step in train_iter([image], recipe=recipe, out=folder / "m.safetensors"):
 def test_pffnet_goes_on_after_kill_9_as_if_nothing_had_happened(
     images, tiny_config, tmp_path
 ):
-    train = TrainConfig(iterations=3, crop_size=64, validate_every=2, batch_size=1)
-    recipe = Recipe(model=tiny_config, train=train)
+    options = TrainConfig(iterations=3, crop_size=64, validate_every=2, batch_size=1)
+    recipe = Recipe(model=tiny_config, train=options)
     (tmp_path / "recipe.json").write_text(recipe.model_dump_json())
     image = images[0]
     np.savez(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,8 @@ def train(
     device
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
     on_step
-        Called with each step of :func:`train_iter`.
+        Called with each step of :func:`train_iter`; if it raises, the run stops
+        and can be resumed.
 
     Raises
     ------
@@ -80,14 +82,16 @@ def train(
         resume=resume,
         device=device,
     )
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as stop:
-            result: TrainingResult = stop.value
-            return result
-        if on_step is not None:
-            on_step(step)
+    # Closed at once where on_step raises: that saves the state to resume from.
+    with closing(steps):
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as stop:
+                result: TrainingResult = stop.value
+                return result
+            if on_step is not None:
+                on_step(step)
 
 
 def _read_recipe(recipe: Recipe | str | os.PathLike[str] | None) -> Recipe:

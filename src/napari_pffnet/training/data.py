@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +67,8 @@ def load_training_data(
         return TrainingData(tuple(_read(train, rules)), {"val": scored})
     if _is_pack(train):
         return TrainingData(
-            tuple(_read(train, rules)), {"val": tuple(_read(train, rules, part="val"))}
+            tuple(_read(train, rules)),
+            {name: tuple(i) for name, i in read_pack(train, part="val").items()},
         )
     return _hold_out(_read(train, rules), recipe.train.seed)
 
@@ -87,7 +89,7 @@ def _has_objects(images: Sequence[TrainingImage]) -> bool:
     return any(len(image.class_ids) for image in images)
 
 
-def _is_pack(source: ImageSource) -> bool:
+def _is_pack(source: ImageSource) -> TypeGuard[str | os.PathLike[str]]:
     return isinstance(source, str | os.PathLike) and Path(source).suffix == ".npz"
 
 
@@ -98,8 +100,7 @@ def _read(
     if isinstance(source, str | os.PathLike):
         if not _is_pack(source):
             return load_pairs(source, rules)
-        sets = read_pack(source)
-        return [i for n, s in sets.items() if n.endswith(f"/{part}") for i in s]
+        return [i for images in read_pack(source, part=part).values() for i in images]
     images = [item for item in source if isinstance(item, TrainingImage)]
     if len(images) == len(source):
         return images

@@ -85,7 +85,8 @@ def validate(
 def _score_image(predictor: Predictor, image: TrainingImage) -> NDArray[np.float64]:
     """Return (thresholds, 2): AJI and PQ of one image."""
     height, width = image.labels.shape
-    found = to_instances(predictor(image.unit_image).detections, (height, width))
+    (output,) = predictor(image.unit_image)
+    found = to_instances(output.detections, (height, width))
     covered = Thresholds().covered
     return np.array(
         [
