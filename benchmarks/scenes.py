@@ -47,7 +47,9 @@ def our_network(variant: str) -> nn.Module:
     return build_network(paper_config(variant))
 
 
-def torchvision_network(size: int) -> MaskRCNN:
+def torchvision_network(
+    size: int, proposals: int | None = None, detections: int | None = None
+) -> MaskRCNN:
     """Return torchvision's Mask R-CNN with our norm, anchors and RoI numbers."""
     torch.manual_seed(0)
     config = paper_config("maskrcnn")
@@ -71,13 +73,13 @@ def torchvision_network(size: int) -> MaskRCNN:
         rpn_pre_nms_top_n_train=config.rpn_pre_nms_train,
         rpn_pre_nms_top_n_test=config.rpn_pre_nms_test,
         rpn_post_nms_top_n_train=config.rpn_post_nms_train,
-        rpn_post_nms_top_n_test=config.rpn_post_nms_test,
+        rpn_post_nms_top_n_test=proposals or config.rpn_post_nms_test,
         rpn_batch_size_per_image=config.rpn_batch_per_image,
         box_batch_size_per_image=config.rois_per_image,
         box_positive_fraction=config.roi_positive_fraction,
         box_score_thresh=config.candidate_score,
         box_nms_thresh=config.nms_iou,
-        box_detections_per_img=config.max_detections,
+        box_detections_per_img=detections or config.max_detections,
         mask_head=MaskRCNNHeads(
             config.fpn_channels, (config.mask_channels,) * 4, 1, norm_layer=norm
         ),

@@ -33,10 +33,10 @@ BARS = {"maskrcnn": Bars(0.9, 0.8), "pffnet": Bars(2.4, 0.8)}
 Segment = Callable[[Tensor], object]
 
 
-def our_segment(variant: str) -> Segment:
+def our_segment(variant: str, count: int) -> Segment:
     """Return our segmentation, without the estimate of the object size."""
     torch.manual_seed(0)
-    limits = {"rpn_post_nms_test": PROPOSALS, "max_detections": COUNT}
+    limits = {"rpn_post_nms_test": PROPOSALS, "max_detections": count}
     config = ModelConfig(**{**paper_config(variant).model_dump(), **limits})
     info = CheckpointInfo(name=variant, model=config)
     model = Model(build_network(config).eval(), info, torch.device("cpu"))
@@ -48,11 +48,9 @@ def our_segment(variant: str) -> Segment:
     return run
 
 
-def torchvision_segment() -> Segment:
+def torchvision_segment(count: int) -> Segment:
     """Return torchvision's network and its masks as one label image."""
-    network = torchvision_network(SIZE).eval()
-    network.rpn._post_nms_top_n["testing"] = PROPOSALS
-    network.roi_heads.detections_per_img = COUNT
+    network = torchvision_network(SIZE, PROPOSALS, count).eval()
 
     def run(image: Tensor) -> NDArray[np.int64]:
         with torch.inference_mode():
@@ -66,9 +64,10 @@ def torchvision_segment() -> Segment:
 
 def measure_side(side: str, repeats: int) -> Cost:
     """Measure one side in this process."""
-    run = torchvision_segment() if side == "torchvision" else our_segment(side)
+    make = torchvision_segment if side == "torchvision" else partial(our_segment, side)
+    few, many = make(4), make(COUNT)
     image = image_of(label_scene(SIZE, COUNT))
-    return measure(lambda: run(image[..., :64, :64]), partial(run, image), repeats)
+    return measure(lambda: few(image[..., :64, :64]), partial(many, image), repeats)
 
 
 def main() -> None:

@@ -74,7 +74,9 @@ def measure_side(side: str, size: int, count: int, repeats: int) -> Cost:
     optimizer = torch.optim.SGD(network.parameters(), 1e-5, momentum=0.9)
     run = partial(step, losses_of, optimizer)
     return measure(
-        partial(run, label_scene(64, 4)), partial(run, label_scene(size, count)), repeats
+        partial(run, label_scene(64, 4)),
+        partial(run, label_scene(size, count)),
+        repeats,
     )
 
 
