@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchvision.models import resnet50
 from torchvision.models.detection import MaskRCNN
@@ -15,6 +16,9 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNHeads
 from napari_pffnet.build import build_network
 from napari_pffnet.config import ModelConfig
 from napari_pffnet.pffnet.layers import norm_factory
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def label_scene(size: int, count: int) -> NDArray[np.int32]:

@@ -14,11 +14,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from apart import Bars, Cost, compare, measure, measure_apart, parser, print_cost
-from numpy.typing import NDArray
 from scenes import image_of, label_scene, paper_config, torchvision_network
 from torch import Tensor
 
@@ -26,6 +25,10 @@ from napari_pffnet import segment
 from napari_pffnet.build import build_network
 from napari_pffnet.config import CheckpointInfo, ModelConfig
 from napari_pffnet.weights import Model
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 SIZE, COUNT, PROPOSALS = 512, 300, 1000
 BARS = {"maskrcnn": Bars(0.9, 0.8), "pffnet": Bars(2.4, 0.8)}

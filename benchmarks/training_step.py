@@ -9,10 +9,10 @@ Both start from a label image; torchvision needs a dense mask for each object.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -23,6 +23,9 @@ from torch import Tensor, nn
 from torchvision.ops import masks_to_boxes
 
 from napari_pffnet.data.targets import image_target
+
+if TYPE_CHECKING:
+    import argparse
 
 SCENES = {(512, 1000): Bars(0.9, 0.7), (256, 100): Bars(1.05, 1.05)}
 
