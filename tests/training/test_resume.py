@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from napari_pffnet.config import Recipe, TrainConfig
-from napari_pffnet.training import TrainStep, train, train_iter
+from napari_pffnet.training import TrainStep, ValidationStep, train, train_iter
 from napari_pffnet.training.state import previous_state_path, state_path
 
 
@@ -63,6 +63,30 @@ def test_resume_without_a_state_starts_anew_and_a_done_run_is_done(
     out = tmp_path / "m.safetensors"
     assert len(losses(images, recipe, out, resume=True)) == 6
     assert losses(images, recipe, out, resume=True) == {}
+
+
+def test_a_run_closed_before_its_last_validation_does_it_when_resumed(
+    images, recipe, tmp_path
+):
+    out = tmp_path / "m.safetensors"
+    options = {"recipe": recipe, "out": out, "device": "cpu"}
+    steps = train_iter(images, {"v": images}, **options)
+    for step in steps:
+        if isinstance(step, TrainStep) and step.step == 6:
+            steps.close()
+    again = list(train_iter(images, {"v": images}, resume=True, **options))
+    assert [step.step for step in again if isinstance(step, ValidationStep)] == [6]
+    assert not any(isinstance(step, TrainStep) for step in again)
+
+
+def test_a_new_run_forgets_the_state_of_an_earlier_one(images, recipe, tmp_path):
+    out = tmp_path / "m.safetensors"
+    losses(images, recipe, out)
+    steps = train_iter(images, recipe=recipe, out=out, device="cpu")
+    next(steps)
+    assert not state_path(out).exists()
+    assert not previous_state_path(out).exists()
+    steps.close()
 
 
 def test_a_state_of_another_network_is_refused(images, recipe, tmp_path):

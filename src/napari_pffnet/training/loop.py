@@ -26,6 +26,7 @@ from napari_pffnet.training.state import (
     Progress,
     SavedState,
     load_state,
+    remove_states,
     restore,
     save_state,
 )
@@ -84,7 +85,8 @@ def train_iter(
         Model and training options; with ``base`` the model's shape is the base's.
     out
         Checkpoint to write.  Beside it lie ``<name>.last.safetensors``, the CSV
-        logs, and the state to resume from.
+        logs, and the state to resume from; without ``resume`` the logs and states
+        of an earlier run there are removed.
     base
         Model to fine-tune; default: new weights.
     image_weights
@@ -144,6 +146,13 @@ class _Run:
     def is_stalled(self) -> bool:
         patience = self.recipe.train.patience
         return 0 < patience <= self.progress.stalled
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the last step is one to validate after, and was not yet."""
+        config, step = self.recipe.train, self.progress.step
+        chosen = step % config.validate_every == 0 or step == config.iterations
+        return chosen and step > self.progress.validated
 
     def advance(self, **values: object) -> None:
         self.progress = self.progress.model_copy(update=values)
@@ -213,7 +222,9 @@ def _start(
     optimizer = build_optimizer(network, recipe.train)
     scaler = torch.amp.GradScaler(device.type, enabled=arithmetic.scales_loss)
     progress = Progress()
-    if saved is not None:
+    if saved is None:
+        remove_states(out)
+    else:
         restore(saved, network, optimizer, scaler)
         progress = saved.progress
         logger.info("Goes on after step %d.", progress.step)
@@ -241,20 +252,28 @@ def _train(
     config = run.recipe.train
     batches = iterate_batches(dataset, config, run.progress.step + 1)
     try:
+        # A run that was stopped between a step and its validation does that first.
+        yield from _validate_and_save(run, validation)
         while run.progress.step < config.iterations and not run.is_stalled:
             yield _step(run, next(batches))
-            is_last = run.progress.step == config.iterations
-            is_due = is_last or run.progress.step % config.validate_every == 0
-            if is_due:
-                yield from _validate(run, validation)
-            if is_due or time.monotonic() - run.saved > SAVE_SECONDS:
-                yield run.save()
+            yield from _validate_and_save(run, validation)
     except GeneratorExit:
         run.save()
         raise
     finally:
         run.log.draw()
     return run.result()
+
+
+def _validate_and_save(
+    run: _Run, validation: Mapping[str, Sequence[TrainingImage]]
+) -> Generator[Step, None, None]:
+    """Do what is due after a step."""
+    if run.is_due:
+        yield from _validate(run, validation)
+        yield run.save()
+    elif time.monotonic() - run.saved > SAVE_SECONDS:
+        yield run.save()
 
 
 def _step(run: _Run, batches: Sequence[Batch]) -> TrainStep:
@@ -325,7 +344,7 @@ def _validate(
     """Score the network and write it if it is the best so far."""
     step = run.progress.step
     if not validation:
-        run.advance(best_step=step)
+        run.advance(best_step=step, validated=step)
         yield run.save_best()
         return
     limit = run.recipe.train.validation_images
@@ -341,7 +360,7 @@ def _validate(
         )
     else:
         run.advance(stalled=run.progress.stalled + 1)
-    run.advance(seconds=run.seconds)
+    run.advance(validated=step, seconds=run.seconds)
     done = ValidationStep(
         step, found.scores, found.score, found.score_threshold, is_best, run.seconds
     )

@@ -33,6 +33,8 @@ class Progress(BaseModel):
     ----------
     step
         Steps done.
+    validated
+        Step of the last validation.
     seconds
         Time trained.
     best_step, best_score, score_threshold, best_scores
@@ -44,6 +46,7 @@ class Progress(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     step: int = 0
+    validated: int = 0
     seconds: float = 0.0
     best_step: int = 0
     best_score: float = -1.0
@@ -70,6 +73,12 @@ def state_path(out: Path) -> Path:
 def previous_state_path(out: Path) -> Path:
     """Return where the state before it lies."""
     return out.with_name(f"{out.stem}.state.previous{SUFFIX}")
+
+
+def remove_states(out: Path) -> None:
+    """Remove what an earlier run left: nobody must resume it by mistake."""
+    state_path(out).unlink(missing_ok=True)
+    previous_state_path(out).unlink(missing_ok=True)
 
 
 def save_state(
