@@ -104,17 +104,7 @@ class Batch:
             pixel_size_um=file.pixel_size_um,
         )
         result = _follow(steps, bar, number)
-        record = ImageRecord(
-            image=str(job.image),
-            image_sha256=_sha256(job.image),
-            model_sha256=self.model_sha256,
-            program=f"napari-pffnet {napari_pffnet.__version__}",
-            objects=len(result.objects),
-            seconds=round(time.perf_counter() - started, 3),
-            notes=result.notes,
-            files=tuple(path.name for path in job.paths),
-            segmentation=result.record,
-        )
+        record = self._record(job, result, time.perf_counter() - started)
         pixels = prepare(file.array, self.model.info, config, file.channel_names).pixels
         _write(job, Segmented(job.image, pixels, file.pixel_size_um, result, record))
         self.records[job.image.stem] = record.model_dump(mode="json")
@@ -122,6 +112,22 @@ class Batch:
             self.notes[note] = self.notes.get(note, 0) + 1
         if not bar.disable:
             bar.write(_line(job, record), file=sys.stdout)
+
+    def _record(
+        self, job: Job, result: SegmentationResult, seconds: float
+    ) -> ImageRecord:
+        """Describe how the result of an image came about."""
+        return ImageRecord(
+            image=str(job.image),
+            image_sha256=_sha256(job.image),
+            model_sha256=self.model_sha256,
+            program=f"napari-pffnet {napari_pffnet.__version__}",
+            objects=len(result.objects),
+            seconds=round(seconds, 3),
+            notes=result.notes,
+            files=tuple(path.name for path in job.paths),
+            segmentation=result.record,
+        )
 
 
 def _follow(

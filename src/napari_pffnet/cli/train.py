@@ -1,5 +1,6 @@
 """``pffnet train``."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,6 +12,8 @@ from napari_pffnet.cli.segment import split_channels
 from napari_pffnet.config import SMALL, DataConfig, Recipe, TrainConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tqdm import tqdm
 
     from napari_pffnet.training import Step, TrainingResult, ValidationStep
@@ -90,33 +93,41 @@ def train(
 
     from napari_pffnet import training
 
-    with (
-        console.progress(plan.train.iterations, "Training", quiet=quiet) as bar,
-        console.stop_request() as request,
-    ):
-
-        def follow(step: "Step") -> None:
-            show_step(step, bar)
-            request.check()
-
-        try:
-            result = training.train(
-                folder,
-                out=out,
-                val=val,
-                base=base,
-                recipe=plan,
-                data=split_channels(config),
-                resume=resume,
-                device=device,
-                on_step=follow,
-            )
-        except training.TrainingError as error:
-            console.warn(f"pffnet: {error}")
-            return console.FAILED
+    run = partial(
+        training.train,
+        folder,
+        out=out,
+        val=val,
+        base=base,
+        recipe=plan,
+        data=split_channels(config),
+        resume=resume,
+        device=device,
+    )
+    try:
+        result = _follow(run, plan.train.iterations, quiet=quiet)
+    except training.TrainingError as error:
+        console.warn(f"pffnet: {error}")
+        return console.FAILED
     if not quiet:
         console.tell(_summary(result))
     return console.OK
+
+
+def _follow(
+    run: "Callable[..., TrainingResult]", steps: int, *, quiet: bool
+) -> "TrainingResult":
+    """Run a training with a bar, and stop it between two steps if asked to."""
+    with (
+        console.progress(steps, "Training", quiet=quiet) as bar,
+        console.stop_request() as request,
+    ):
+
+        def show_and_check(step: "Step") -> None:
+            show_step(step, bar)
+            request.check()
+
+        return run(on_step=show_and_check)
 
 
 def _read_recipe(path: Path | None, name: str, changes: dict[str, Any]) -> Recipe:
