@@ -1,5 +1,6 @@
 import csv
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -136,6 +137,16 @@ def test_a_loss_that_is_not_finite_stops_with_its_name(images, change, tmp_path)
     recipe = change(learning_rate=1e30, optimizer="sgd", clip_gradient=0, warmup=0)
     with pytest.raises(TrainingError, match=r"not finite at step \d.*learning rate"):
         run(images, recipe, tmp_path / "m.safetensors")
+
+
+def test_a_loss_that_is_not_finite_at_the_first_step_says_so_too(
+    images, recipe, tmp_path
+):
+    broken = images[0].image.astype(np.float32) * np.float32(np.nan)
+    image = replace(images[0], image=broken)
+    with pytest.raises(TrainingError, match=r"loss \(mask, quality\).*step 1;"):
+        run([image], recipe, tmp_path / "m.safetensors")
+    assert not list(tmp_path.glob("*.safetensors"))
 
 
 def test_clipping_bounds_the_step(images, change, tmp_path):

@@ -86,7 +86,9 @@ class TrainingLog:
         at_most_every
             Do nothing if the last picture is younger than so many seconds.
         """
-        if time.monotonic() - self._drawn < at_most_every:
+        is_new = time.monotonic() - self._drawn < at_most_every
+        # A run may break at its very first step.
+        if is_new or not log_path(self._out).exists():
             return
         self._drawn = time.monotonic()
         try:

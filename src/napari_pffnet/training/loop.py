@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,42 +10,26 @@ import torch
 from torch import Tensor, nn
 
 from napari_pffnet.data.dataset import CropDataset
-from napari_pffnet.training.base import effective_recipe, first_network
+from napari_pffnet.training.base import effective_recipe
 from napari_pffnet.training.batches import Batch, iterate_batches
-from napari_pffnet.training.log import TrainingLog
-from napari_pffnet.training.precision import Arithmetic, choose_arithmetic
-from napari_pffnet.training.record import describe, summarize, with_progress
-from napari_pffnet.training.schedule import (
-    build_optimizer,
-    learning_rate,
-    set_learning_rate,
-)
-from napari_pffnet.training.state import (
-    Progress,
-    SavedState,
-    load_state,
-    remove_states,
-    restore,
-    save_state,
-)
+from napari_pffnet.training.record import describe, summarize
+from napari_pffnet.training.run import Run, find_saved_state, start_run
+from napari_pffnet.training.schedule import learning_rate, set_learning_rate
 from napari_pffnet.training.steps import (
-    CheckpointStep,
     Step,
     TrainingResult,
     TrainStep,
     ValidationStep,
 )
 from napari_pffnet.training.validation import validate
-from napari_pffnet.weights import SUFFIX, Model, resolve_device, save_checkpoint
+from napari_pffnet.weights import Model, resolve_device
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Generator, Mapping, Sequence
 
-    from napari_pffnet.config import CheckpointInfo, Recipe, TrainConfig
+    from napari_pffnet.config import Recipe, TrainConfig
     from napari_pffnet.data.training_image import TrainingImage
-
-logger = logging.getLogger("napari_pffnet")
 
 SAVE_SECONDS = 300.0
 """A killed run loses at most so much of its time."""
@@ -112,139 +94,14 @@ def train_iter(
     info = describe(
         recipe, summarize(train_images), validation, base.info if base else None
     )
-    saved = _saved_state(Path(out), recipe) if resume else None
-    run = _start(Path(out), recipe, info, base, saved, target)
+    saved = find_saved_state(Path(out), recipe) if resume else None
+    run = start_run(Path(out), recipe, info, base, saved, target)
     dataset = CropDataset(train_images, recipe.train, weights=image_weights)
     return (yield from _train(run, dataset, validation))
 
 
-@dataclass
-class _Run:
-    """What changes while a run goes on, and where it is written."""
-
-    out: Path
-    recipe: Recipe
-    info: CheckpointInfo
-    network: nn.Module
-    optimizer: torch.optim.Optimizer
-    scaler: torch.amp.GradScaler
-    arithmetic: Arithmetic
-    progress: Progress
-    log: TrainingLog
-    started: float = field(default_factory=time.monotonic)
-    saved: float = field(default_factory=time.monotonic)
-
-    @property
-    def last_path(self) -> Path:
-        return self.out.with_name(f"{self.out.stem}.last{SUFFIX}")
-
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self.started
-
-    @property
-    def is_stalled(self) -> bool:
-        patience = self.recipe.train.patience
-        return 0 < patience <= self.progress.stalled
-
-    @property
-    def is_due(self) -> bool:
-        """Whether the last step is one to validate after, and was not yet."""
-        config, step = self.recipe.train, self.progress.step
-        chosen = step % config.validate_every == 0 or step == config.iterations
-        return chosen and step > self.progress.validated
-
-    def advance(self, **values: object) -> None:
-        self.progress = self.progress.model_copy(update=values)
-
-    def save(self) -> CheckpointStep:
-        """Write the last weights and the state to resume from."""
-        self._write(self.last_path)
-        save_state(
-            self.out,
-            network=self.network,
-            optimizer=self.optimizer,
-            scaler=self.scaler,
-            progress=self.progress,
-            recipe=self.recipe,
-        )
-        self.saved = time.monotonic()
-        return CheckpointStep(self.progress.step, self.last_path, is_best=False)
-
-    def save_best(self) -> CheckpointStep:
-        """Write the weights as the result."""
-        self._write(self.out)
-        return CheckpointStep(self.progress.step, self.out, is_best=True)
-
-    def result(self) -> TrainingResult:
-        return TrainingResult(
-            path=self.out,
-            last_path=self.last_path,
-            steps=self.progress.step,
-            best_step=self.progress.best_step,
-            best_scores=self.progress.best_scores,
-            stopped_early=self.is_stalled,
-            seconds=self.progress.seconds,
-        )
-
-    def _write(self, path: Path) -> None:
-        info = with_progress(self.info, self.progress, self.arithmetic.device)
-        save_checkpoint(path, self.network, info)
-
-
-def _saved_state(out: Path, recipe: Recipe) -> SavedState | None:
-    """Return the state to go on from; ValueError if it is of another network."""
-    saved = load_state(out)
-    if saved is None:
-        logger.info("There is no training state beside %s; starts anew.", out)
-        return None
-    if saved.recipe.model != recipe.model:
-        raise ValueError(
-            f"The training state beside {out} is of a network of another shape; "
-            "train with its recipe, or without resume."
-        )
-    if saved.recipe.train != recipe.train:
-        logger.warning("Some training options differ from those of the stopped run.")
-    return saved
-
-
-def _start(
-    out: Path,
-    recipe: Recipe,
-    info: CheckpointInfo,
-    base: Model | None,
-    saved: SavedState | None,
-    device: torch.device,
-) -> _Run:
-    """Set up a run, or set it back to where it was saved."""
-    arithmetic = choose_arithmetic(recipe.train.precision, device)
-    network = first_network(recipe, base, resumed=saved is not None).to(device)
-    optimizer = build_optimizer(network, recipe.train)
-    scaler = torch.amp.GradScaler(device.type, enabled=arithmetic.scales_loss)
-    progress = Progress()
-    if saved is None:
-        remove_states(out)
-    else:
-        restore(saved, network, optimizer, scaler)
-        progress = saved.progress
-        logger.info("Goes on after step %d.", progress.step)
-    run = _Run(
-        out,
-        recipe,
-        info,
-        network,
-        optimizer,
-        scaler,
-        arithmetic,
-        progress,
-        TrainingLog(out, progress.step),
-    )
-    run.started -= progress.seconds
-    return run
-
-
 def _train(
-    run: _Run,
+    run: Run,
     dataset: CropDataset,
     validation: Mapping[str, Sequence[TrainingImage]],
 ) -> Generator[Step, None, TrainingResult]:
@@ -266,7 +123,7 @@ def _train(
 
 
 def _validate_and_save(
-    run: _Run, validation: Mapping[str, Sequence[TrainingImage]]
+    run: Run, validation: Mapping[str, Sequence[TrainingImage]]
 ) -> Generator[Step, None, None]:
     """Do what is due after a step."""
     if run.is_due:
@@ -276,7 +133,7 @@ def _validate_and_save(
         yield run.save()
 
 
-def _step(run: _Run, batches: Sequence[Batch]) -> TrainStep:
+def _step(run: Run, batches: Sequence[Batch]) -> TrainStep:
     """Take one optimizer step and log it."""
     config, step = run.recipe.train, run.progress.step + 1
     # The random choices of a step depend on its number alone, so that a resumed
@@ -295,7 +152,7 @@ def _step(run: _Run, batches: Sequence[Batch]) -> TrainStep:
     return done
 
 
-def _backward(run: _Run, batches: Sequence[Batch]) -> dict[str, float]:
+def _backward(run: Run, batches: Sequence[Batch]) -> dict[str, float]:
     """Accumulate the gradient of the batches; return their mean losses."""
     run.optimizer.zero_grad(set_to_none=True)
     sums: dict[str, float] = {}
@@ -310,7 +167,7 @@ def _backward(run: _Run, batches: Sequence[Batch]) -> dict[str, float]:
     return sums
 
 
-def _update(run: _Run, step: int) -> None:
+def _update(run: Run, step: int) -> None:
     """Clip the gradient and move the weights along it."""
     config = run.recipe.train
     run.scaler.unscale_(run.optimizer)
@@ -339,7 +196,7 @@ def _not_finite(what: str, step: int, config: TrainConfig) -> TrainingError:
 
 
 def _validate(
-    run: _Run, validation: Mapping[str, Sequence[TrainingImage]]
+    run: Run, validation: Mapping[str, Sequence[TrainingImage]]
 ) -> Generator[Step, None, None]:
     """Score the network and write it if it is the best so far."""
     step = run.progress.step

@@ -1,0 +1,165 @@
+"""The state of a training run, in memory and on disk."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from napari_pffnet.training.base import first_network
+from napari_pffnet.training.log import TrainingLog
+from napari_pffnet.training.precision import Arithmetic, choose_arithmetic
+from napari_pffnet.training.record import with_progress
+from napari_pffnet.training.schedule import build_optimizer
+from napari_pffnet.training.state import (
+    Progress,
+    SavedState,
+    load_state,
+    remove_states,
+    restore,
+    save_state,
+)
+from napari_pffnet.training.steps import CheckpointStep, TrainingResult
+from napari_pffnet.weights import SUFFIX, Model, save_checkpoint
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_pffnet.config import CheckpointInfo, Recipe
+
+
+logger = logging.getLogger("napari_pffnet")
+
+
+@dataclass
+class Run:
+    """What changes while a run goes on, and where it is written."""
+
+    out: Path
+    recipe: Recipe
+    info: CheckpointInfo
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    arithmetic: Arithmetic
+    progress: Progress
+    log: TrainingLog
+    started: float = field(default_factory=time.monotonic)
+    saved: float = field(default_factory=time.monotonic)
+
+    @property
+    def last_path(self) -> Path:
+        """Where the last weights are written."""
+        return self.out.with_name(f"{self.out.stem}.last{SUFFIX}")
+
+    @property
+    def seconds(self) -> float:
+        """Time trained, earlier parts of a resumed run included."""
+        return time.monotonic() - self.started
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether the scores have not risen for too long."""
+        patience = self.recipe.train.patience
+        return 0 < patience <= self.progress.stalled
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the last step is one to validate after, and was not yet."""
+        config, step = self.recipe.train, self.progress.step
+        chosen = step % config.validate_every == 0 or step == config.iterations
+        return chosen and step > self.progress.validated
+
+    def advance(self, **values: object) -> None:
+        """Record how far the run has come."""
+        self.progress = self.progress.model_copy(update=values)
+
+    def save(self) -> CheckpointStep:
+        """Write the last weights and the state to resume from."""
+        self._write(self.last_path)
+        save_state(
+            self.out,
+            network=self.network,
+            optimizer=self.optimizer,
+            scaler=self.scaler,
+            progress=self.progress,
+            recipe=self.recipe,
+        )
+        self.saved = time.monotonic()
+        return CheckpointStep(self.progress.step, self.last_path, is_best=False)
+
+    def save_best(self) -> CheckpointStep:
+        """Write the weights as the result."""
+        self._write(self.out)
+        return CheckpointStep(self.progress.step, self.out, is_best=True)
+
+    def result(self) -> TrainingResult:
+        """Return the outcome."""
+        return TrainingResult(
+            path=self.out,
+            last_path=self.last_path,
+            steps=self.progress.step,
+            best_step=self.progress.best_step,
+            best_scores=self.progress.best_scores,
+            stopped_early=self.is_stalled,
+            seconds=self.progress.seconds,
+        )
+
+    def _write(self, path: Path) -> None:
+        info = with_progress(self.info, self.progress, self.arithmetic.device)
+        save_checkpoint(path, self.network, info)
+
+
+def find_saved_state(out: Path, recipe: Recipe) -> SavedState | None:
+    """Return the state to go on from; ValueError if it is of another network."""
+    saved = load_state(out)
+    if saved is None:
+        logger.info("There is no training state beside %s; starts anew.", out)
+        return None
+    if saved.recipe.model != recipe.model:
+        raise ValueError(
+            f"The training state beside {out} is of a network of another shape; "
+            "train with its recipe, or without resume."
+        )
+    if saved.recipe.train != recipe.train:
+        logger.warning("Some training options differ from those of the stopped run.")
+    return saved
+
+
+def start_run(
+    out: Path,
+    recipe: Recipe,
+    info: CheckpointInfo,
+    base: Model | None,
+    saved: SavedState | None,
+    device: torch.device,
+) -> Run:
+    """Set up a run, or set it back to where it was saved."""
+    arithmetic = choose_arithmetic(recipe.train.precision, device)
+    network = first_network(recipe, base, resumed=saved is not None).to(device)
+    optimizer = build_optimizer(network, recipe.train)
+    scaler = torch.amp.GradScaler(device.type, enabled=arithmetic.scales_loss)
+    progress = Progress()
+    if saved is None:
+        remove_states(out)
+    else:
+        restore(saved, network, optimizer, scaler)
+        progress = saved.progress
+        logger.info("Goes on after step %d.", progress.step)
+    run = Run(
+        out,
+        recipe,
+        info,
+        network,
+        optimizer,
+        scaler,
+        arithmetic,
+        progress,
+        TrainingLog(out, progress.step),
+    )
+    run.started -= progress.seconds
+    return run
