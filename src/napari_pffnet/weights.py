@@ -141,11 +141,11 @@ def find_model(name_or_path: str | os.PathLike[str]) -> Path:
         If a path was given and no file is there.
     """
     text = os.fspath(name_or_path)
-    if Path(text).is_file():
-        return Path(text)
     names = {entry.name: entry.path for entry in list_models()}
     if text in names:
         return names[text]
+    if Path(text).is_file():
+        return Path(text)
     if Path(text).name != text or text.endswith(SUFFIX):
         raise FileNotFoundError(f"There is no checkpoint at {text}.")
     known = ", ".join(names) if names else "none is installed"
