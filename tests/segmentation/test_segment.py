@@ -9,26 +9,32 @@ from scipy import ndimage
 from torch import Tensor, nn
 
 from napari_pffnet.config import CheckpointInfo, ModelConfig, SegmentConfig
+from napari_pffnet.data.normalize import normalize
+from napari_pffnet.data.tiling import make_tiles
 from napari_pffnet.pffnet.structures import Detections, NetworkOutput
 from napari_pffnet.segmentation import TileDone, segment, segment_iter
+from napari_pffnet.segmentation.inference import Predictor, find_in_tiles, rescale
 from napari_pffnet.weights import Model
 
 
 class BrightThings(nn.Module):
     """Takes connected bright pixels of 8 to 80 px as objects."""
 
-    def __init__(self, *, semantic: bool = True, quality: bool = True) -> None:
+    def __init__(self, *, semantic=True, quality=True, most_pixels=10**9) -> None:
         super().__init__()
         self.semantic, self.quality = semantic, quality
+        self.most_pixels = most_pixels
         self.seen: list[tuple[int, ...]] = []
 
     def forward(self, images: Tensor) -> NetworkOutput:
         assert not self.training
         assert torch.is_inference_mode_enabled()
         self.seen.append(tuple(images.shape))
-        bright = images[0, 0] - 0.5
-        semantic = torch.stack([-bright, bright])[None] if self.semantic else None
-        return NetworkOutput([self.detect(bright)], semantic)
+        if images.shape[2] * images.shape[3] > self.most_pixels:
+            raise torch.OutOfMemoryError
+        bright = images[:, 0] - 0.5
+        semantic = torch.stack([-bright, bright], 1) if self.semantic else None
+        return NetworkOutput([self.detect(one) for one in bright], semantic)
 
     def detect(self, bright: Tensor) -> Detections:
         parts, _ = ndimage.label(bright.numpy() > 0)
@@ -51,9 +57,18 @@ class BrightThings(nn.Module):
         )
 
 
-def bright_model(**parts: bool) -> Model:
+def bright_model(**parts) -> Model:
     info = CheckpointInfo(name="bright", model=ModelConfig(), tile_size=256)
     return Model(BrightThings(**parts), info, torch.device("cpu"))
+
+
+def returned(steps):
+    """Run a generator to its end and return what it returns."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            return stop.value
 
 
 def discs(shape, diameter, spacing, *, shift=0.0):
@@ -114,6 +129,39 @@ def test_tiles_find_what_the_whole_image_shows_and_nothing_twice():
     assert len(tiled.objects) == len(whole.objects) == true.max()
     np.testing.assert_array_equal(tiled.labels > 0, whole.labels > 0)
     np.testing.assert_array_equal(tiled.semantic, whole.semantic)
+
+
+def test_where_memory_ends_tiles_do_and_the_user_is_told():
+    image, true = discs((560, 540), 24, 34)
+    model = bright_model(most_pixels=300**2)
+    result = segment(image, model, tile=0, diameter=24)
+    assert len(result.objects) == true.max()
+    assert result.record.tile == 280
+    assert result.notes == (
+        "The memory did not suffice; used cpu, tiles of 280 pixels, 1 at once.",
+    )
+
+
+def test_too_little_memory_for_anything_is_said():
+    with pytest.raises(torch.OutOfMemoryError, match="not even in tiles of 280"):
+        segment(discs((560, 540), 24, 34)[0], bright_model(most_pixels=10), tile=0)
+
+
+def test_tiles_at_once_give_what_they_give_one_by_one():
+    image, _ = discs((500, 500), 24, 34)
+    scaled = rescale(normalize(image[..., None]), 1)
+    tiles = make_tiles((500, 500), tile=256, margin=64)
+    results = []
+    for batch in (1, 3):
+        network = BrightThings().eval()
+        predictor = Predictor(network, torch.device("cpu"), torch.float32, batch)
+        steps = find_in_tiles(scaled, tiles, predictor, slack=32)
+        results.append(returned(steps))
+        assert max(shape[0] for shape in network.seen) == (1 if batch == 1 else 2)
+    np.testing.assert_array_equal(
+        results[0].instances.to_labels(), results[1].instances.to_labels()
+    )
+    np.testing.assert_array_equal(results[0].semantic, results[1].semantic)
 
 
 def test_steps_count_up_to_the_total_and_can_be_left():

@@ -8,12 +8,14 @@ by the overlap of the masks, so that no object is ever cut at a seam.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from numpy.typing import NDArray
 
     from napari_pffnet.instances import Instances
@@ -135,6 +137,14 @@ def make_tiles(shape: tuple[int, int], *, tile: int, margin: int) -> list[Tile]:
     """
     rows, columns = (_spans(size, _round_up(tile), margin) for size in shape)
     return [Tile(y, x) for y in rows for x in columns]
+
+
+def batches(tiles: Sequence[Tile], most: int) -> Iterator[list[Tile]]:
+    """Group neighbours in the list of equal shape, at most ``most`` of them."""
+    for _, group in groupby(tiles, key=lambda tile: tile.shape):
+        equal = list(group)
+        for i in range(0, len(equal), most):
+            yield equal[i : i + most]
 
 
 def _spans(size: int, tile: int, margin: int) -> list[Span]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from napari_pffnet.data.tiling import Tile, distinct
+from napari_pffnet.data.tiling import Tile, batches, distinct
 from napari_pffnet.instances import Instances
 from napari_pffnet.pffnet.structures import Detections, NetworkOutput
 from napari_pffnet.segmentation.result import Found
@@ -50,16 +50,17 @@ class TileOutput:
 
 @dataclass(frozen=True, slots=True)
 class Predictor:
-    """A network, where it runs and in which arithmetic."""
+    """A network, where it runs, in which arithmetic, and how many tiles at once."""
 
     network: nn.Module
     device: torch.device
     dtype: torch.dtype
+    batch: int = 1
 
-    def __call__(self, image: NDArray[np.float32]) -> TileOutput:
-        """Run one (Y, X, C) image in [0, 1] through the network."""
-        # A view of (1, Y, X, C) as (1, C, Y, X): channels last, as GPUs like it.
-        pixels = torch.from_numpy(np.array(image))[None].permute(0, 3, 1, 2)
+    def __call__(self, *images: NDArray[np.float32]) -> list[TileOutput]:
+        """Run (Y, X, C) images in [0, 1], all of one size, through the network."""
+        # A view of (B, Y, X, C) as (B, C, Y, X): channels last, as GPUs like it.
+        pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
         if self.device.type != "cuda":
             pixels = pixels.contiguous()
         mixed = self.dtype != torch.float32
@@ -70,10 +71,12 @@ class Predictor:
         )
         with torch.inference_mode(), arithmetic:
             output: NetworkOutput = self.network(pixels.to(self.device))
-        semantic = output.semantic_logits
-        return TileOutput(
-            _in_float(output.detections[0]), None if semantic is None else semantic[0]
-        )
+        logits = output.semantic_logits
+        semantic = [None] * len(images) if logits is None else list(logits)
+        return [
+            TileOutput(_in_float(found), part)
+            for found, part in zip(output.detections, semantic, strict=True)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +110,13 @@ class _Part:
     instances
         In pixels of the image as given.
     tile
-        Number of their tile.
+        That saw them.
     trust
         Their confidence counts by so much where two tiles found an object both.
     """
 
     instances: Instances
-    tile: int
+    tile: Tile
     trust: float
 
 
@@ -148,7 +151,7 @@ def find_in_tiles(
     predictor: Predictor,
     *,
     slack: float,
-    first: TileOutput | None = None,
+    known: TileOutput | None = None,
 ) -> Generator[int, None, Found]:
     """Send all tiles through the network; yield how many are done.
 
@@ -162,22 +165,21 @@ def find_in_tiles(
         The network.
     slack
         See `Tile.owns`.
-    first
-        What the network says of the first tile, where that is known already.
+    known
+        What the network says of the only tile, where that is known already.
     """
     parts: list[_Part] = []
     semantic: NDArray[np.uint8] | None = None
-    for number, tile in enumerate(tiles):
-        if first is None or number > 0:
-            output = predictor(scaled.pixels[tile.slices])
-        else:
-            output = first
-        parts += _parts(output.detections, tile, number, scaled, slack)
-        if output.semantic_logits is not None:
-            if semantic is None:
-                semantic = np.zeros(scaled.shape, np.uint8)
-            paint_core(semantic, output.semantic_logits, tile, scaled.factors)
-        yield number + 1
+    for batch in batches(tiles, predictor.batch):
+        seen = (scaled.pixels[tile.slices] for tile in batch)
+        outputs = predictor(*seen) if known is None else [known]
+        for tile, output in zip(batch, outputs, strict=True):
+            parts += _parts(output.detections, tile, scaled, slack)
+            if output.semantic_logits is not None:
+                if semantic is None:
+                    semantic = np.zeros(scaled.shape, np.uint8)
+                paint_core(semantic, output.semantic_logits, tile, scaled.factors)
+        yield len(parts) // 2
     return Found(_join(parts), semantic)
 
 
@@ -193,9 +195,7 @@ def to_instances(found: Detections, shape: tuple[int, int]) -> Instances:
     )
 
 
-def _parts(
-    found: Detections, tile: Tile, number: int, scaled: Scaled, slack: float
-) -> list[_Part]:
+def _parts(found: Detections, tile: Tile, scaled: Scaled, slack: float) -> list[_Part]:
     """Take the candidates that a tile owns: those it shows whole, those it cuts."""
     boxes = found.boxes + found.boxes.new_tensor([tile.x.start, tile.y.start] * 2)
     owned = tile.owns(boxes.numpy(), slack=slack)
@@ -205,7 +205,7 @@ def _parts(
     return [
         _Part(
             to_instances(placed.select(torch.from_numpy(chosen)), scaled.shape),
-            number,
+            tile,
             trust,
         )
         for chosen, trust in ((owned & ~cut, 1.0), (owned & cut, _CUT_TRUST))
@@ -215,10 +215,11 @@ def _parts(
 def _join(parts: Sequence[_Part]) -> Instances:
     """Join the candidates of all tiles; of those found twice the better stay."""
     joined = Instances.concat([part.instances for part in parts])
-    if len({part.tile for part in parts}) == 1:
+    numbers = {tile: i for i, tile in enumerate({part.tile: None for part in parts})}
+    if len(numbers) == 1:
         return joined
     counts = [len(part.instances) for part in parts]
-    tiles = np.repeat([part.tile for part in parts], counts)
+    tiles = np.repeat([numbers[part.tile] for part in parts], counts)
     trust = np.repeat([part.trust for part in parts], counts)
     return joined.select(distinct(joined, tiles, rank=joined.confidences * trust))
 

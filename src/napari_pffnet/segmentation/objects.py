@@ -27,10 +27,8 @@ if TYPE_CHECKING:
 TileSize = Literal["auto"] | int
 """Side of the tiles in pixels; 0: none."""
 
-_WHOLE_UP_TO = 1.5
+WHOLE_UP_TO = 1.5
 """Images up to so many times the tile size stay whole."""
-_LEAST_TILE = 256
-"""Tiles are not made smaller than this when memory ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +114,7 @@ def find_objects(
         tiles,
         predictor,
         slack=margin / 2,
-        first=estimate.whole if scale == 1 and len(tiles) == 1 else None,
+        known=estimate.whole if scale == 1 and len(tiles) == 1 else None,
     )
     total = estimate.looks + len(tiles)
     while True:
@@ -126,21 +124,6 @@ def find_objects(
             return Outcome(stop.value, estimate.diameter, scale, side)
 
 
-def next_tile(tile: TileSize, shape: tuple[int, ...], info: CheckpointInfo) -> TileSize:
-    """Return the tile size to try where ``tile`` did not fit into the memory.
-
-    Returns
-    -------
-    int or "auto"
-        Half the side, or ``"auto"`` where that would be too small: time to use
-        the CPU.
-    """
-    used = tile if tile != "auto" and tile > 0 else max(shape[:2])
-    if tile == "auto":
-        used = min(used, int(_WHOLE_UP_TO * info.tile_size))
-    return used // 2 if used // 2 >= _LEAST_TILE else "auto"
-
-
 def _tile_side(
     tile: TileSize, shape: tuple[int, ...], info: CheckpointInfo, margin: int
 ) -> int:
@@ -148,7 +131,7 @@ def _tile_side(
     if tile != "auto":
         return tile
     side = max(info.tile_size, least_tile(margin))
-    return side if max(shape[:2]) > _WHOLE_UP_TO * side else 0
+    return side if max(shape[:2]) > WHOLE_UP_TO * side else 0
 
 
 def _estimate(
@@ -163,7 +146,7 @@ def _estimate(
     is_whole = side == 0 or max(height, width) <= side
     scales = [s for s in sizes.REDUCTIONS if min(height, width) * s >= sizes.LEAST_SIDE]
     expected = 2 + len(scales)
-    whole = predictor(pixels) if is_whole else None
+    whole = predictor(pixels)[0] if is_whole else None
     looks = [_look(pixels, predictor, info, 1.0, whole)]
     yield TileDone(1, expected)
     for scale in scales:
@@ -191,5 +174,5 @@ def _look(
     side = sizes.SAMPLE if scale <= 1 else sizes.MAGNIFIED_SAMPLE
     window = sizes.busiest_window(pixels, round(side / scale))
     seen = rescale(pixels[window], scale).pixels
-    found = predictor(seen).detections
-    return sizes.look_at(found, seen.shape[:2], scale, info.diameter_range)
+    (output,) = predictor(seen)
+    return sizes.look_at(output.detections, seen.shape[:2], scale, info.diameter_range)

@@ -9,13 +9,8 @@ import torch
 
 from napari_pffnet.config import SegmentConfig
 from napari_pffnet.segmentation.inference import Predictor, choose_dtype
-from napari_pffnet.segmentation.objects import (
-    Outcome,
-    TileSize,
-    find_objects,
-    next_tile,
-    nothing,
-)
+from napari_pffnet.segmentation.means import Means, first_means, lesser_means
+from napari_pffnet.segmentation.objects import Outcome, find_objects, nothing
 from napari_pffnet.segmentation.prepare import prepare
 from napari_pffnet.segmentation.result import (
     SegmentationRecord,
@@ -123,33 +118,36 @@ def _find_within_memory(
     config: SegmentConfig,
     notes: list[str],
 ) -> Generator[TileDone, None, Outcome]:
-    """Find the objects; where the memory ends, in smaller tiles or on the CPU."""
-    tile, device = config.tile, model.device
+    """Find the objects; where the memory ends, with less of it."""
+    means = first_means(model.device, config.tile)
     model.network.eval()
     try:
         while True:
-            dtype = choose_dtype(config.precision, device)
-            predictor = Predictor(model.network.to(device), device, dtype)
             try:
-                return (
-                    yield from find_objects(
-                        pixels, predictor, model.info, config.diameter, tile
-                    )
-                )
+                return (yield from _find(pixels, model, config, means))
             except torch.OutOfMemoryError:
-                tile = next_tile(tile, pixels.shape, model.info)
-                if tile == "auto":
-                    device = torch.device("cpu")
-                notes.append(_memory_note(tile))
+                means = lesser_means(means, pixels.shape, model.info)
+                notes.append(f"The memory did not suffice; used {means}.")
+            # Outside of the handler, which holds the tensors of the failure.
             torch.cuda.empty_cache()
     finally:
         model.network.to(model.device)
 
 
-def _memory_note(tile: TileSize) -> str:
-    if tile == "auto":
-        return "The memory of the device did not suffice; the CPU was used."
-    return f"The memory of the device did not suffice; tiles of {tile} were used."
+def _find(
+    pixels: NDArray[np.float32], model: Model, config: SegmentConfig, means: Means
+) -> Generator[TileDone, None, Outcome]:
+    predictor = Predictor(
+        model.network.to(means.device),
+        means.device,
+        choose_dtype(config.precision, means.device),
+        means.batch,
+    )
+    return (
+        yield from find_objects(
+            pixels, predictor, model.info, config.diameter, means.tile
+        )
+    )
 
 
 def _record(

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from napari_pffnet.pffnet.structures import Detections
+from napari_pffnet.segmentation.diameter import (
+    Look,
+    busiest_window,
+    choose_scale,
+    estimate_diameter,
+    look_at,
+    may_be_smaller,
+)
+
+
+def squares(sides, scores) -> Detections:
+    """Return candidates whose masks fill half of their square boxes."""
+    n = len(sides)
+    boxes = torch.zeros(n, 4)
+    boxes[:, 2:] = torch.tensor(sides)[:, None]
+    logits = torch.full((n, 4, 4), -1.0)
+    logits[:, :2] = 1
+    return Detections(
+        boxes,
+        torch.ones(n, dtype=torch.int64),
+        torch.tensor(scores),
+        torch.full((n,), 0.5),
+        logits,
+    )
+
+
+def test_a_look_measures_masks_in_pixels_of_the_image():
+    found = squares([20.0, 200.0, 20.0], [0.8, 0.9, 0.4])
+    look = look_at(found, (100, 50), 0.5, (8, 80))
+    # The second is larger than anything in training, the third unsure.
+    np.testing.assert_allclose(look.diameters, [2 * np.sqrt(4 / np.pi * 200)])
+    np.testing.assert_allclose(look.weights, [0.4])
+    assert look.evidence == pytest.approx(200 * 0.4**2 / 5000)
+
+
+def test_the_look_that_explains_most_tells_the_median():
+    fragments = Look(np.array([5.0, 6.0]), np.array([0.6, 0.6]), 0.1)
+    nuclei = Look(np.array([90.0, 30.0, 100.0]), np.array([0.9, 0.1, 0.9]), 0.4)
+    assert estimate_diameter([fragments, nuclei]) == 90
+    nothing = Look(np.empty(0), np.empty(0), 0.0)
+    assert estimate_diameter([nothing]) is None
+
+
+@pytest.mark.parametrize(
+    ("diameter", "scale"), [(None, 1), (10, 1), (60, 1), (120, 0.25), (5, 6), (7.5, 4)]
+)
+def test_sizes_out_of_the_range_come_to_the_typical_one(diameter, scale):
+    # 8 px are the least that is worth segmenting, whatever was trained on.
+    assert choose_scale(diameter, 30, (3, 80)) == scale
+
+
+def test_a_magnifier_is_used_for_nothing_and_for_small_objects():
+    assert may_be_smaller(None, (3, 80))
+    assert may_be_smaller(15, (3, 80))
+    assert not may_be_smaller(25, (3, 80))
+
+
+def test_the_busiest_window_is_where_the_objects_are():
+    image = np.zeros((300, 400, 1), np.float32)
+    image[210:250:2, 310:350] = 1
+    rows, columns = busiest_window(image, 100)
+    assert rows.start <= 210
+    assert rows.stop >= 250
+    assert columns.start <= 310
+    assert columns.stop >= 350
+    assert busiest_window(image[:50, :60], 100) == (slice(0, 50), slice(0, 60))
