@@ -41,6 +41,7 @@ def test_pixels_that_touch_at_a_corner_are_two_pieces():
     assert corners(second.outer) == {(1, 1), (2, 1), (2, 2), (1, 2)}
 
 
+@settings(deadline=None)  # the machines of CI may be slow
 @given(
     st.lists(st.lists(st.booleans(), min_size=6, max_size=6), min_size=1, max_size=7)
 )
