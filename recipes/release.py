@@ -21,7 +21,7 @@ from train import SHARES
 
 from napari_pffnet import evaluation as ev
 from napari_pffnet.build import build_network
-from napari_pffnet.config import CheckpointInfo, Thresholds
+from napari_pffnet.config import DENSE, CheckpointInfo, Thresholds
 from napari_pffnet.data.readers import read_image, read_labels
 from napari_pffnet.segmentation import segment
 from napari_pffnet.weights import Model, load_model, save_checkpoint
@@ -44,8 +44,9 @@ class Validated:
 
 
 def with_nms(model: Model, nms_iou: float) -> Model:
-    """Return the same weights with another box NMS."""
-    config = model.info.model.model_copy(update={"nms_iou": nms_iou})
+    """Return the same weights with another box NMS and room for dense images."""
+    changes = {"nms_iou": nms_iou, **DENSE}
+    config = model.info.model.model_copy(update=changes)
     network = build_network(config)
     network.load_state_dict(model.network.state_dict())
     info = model.info.model_copy(update={"model": config})

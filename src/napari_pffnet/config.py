@@ -194,6 +194,15 @@ class ModelConfig(Config):
         return self
 
 
+DENSE: dict[str, Any] = {
+    "rpn_min_score": 0.02,
+    "rpn_pre_nms_test": 12000,
+    "rpn_post_nms_test": 10000,
+    "max_detections": 8000,
+}
+"""Limits for images of thousands of objects; sparse ones have fewer proposals of
+that score and pay nothing."""
+
 SMALL: dict[str, Any] = {
     "backbone": "resnet18",
     "fpn_channels": 128,
@@ -202,9 +211,9 @@ SMALL: dict[str, Any] = {
     "mask_fc_channels": 16,
     "quality_channels": 128,
     "quality_hidden": 256,
-    "rpn_min_score": 0.02,
     "semantic_channels": 32,
     "fusion_channels": 16,
+    **DENSE,
 }
 """Widths of the bundled models: under 24 M parameters with ResNet-18."""
 
