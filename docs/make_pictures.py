@@ -19,24 +19,25 @@ from napari_pffnet.export.overlay import draw_overlay
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-HEIGHT, GAP = 260, 8
+GAP = 8
+# Rows and columns with touching nuclei.
+WINDOWS = {
+    "fluorescence": (slice(250, 380), slice(420, 680)),
+    "histology": (slice(110, 240), slice(30, 290)),
+}
 
 
 def panels(name: str, model: pff.Model) -> list[NDArray[np.uint8]]:
-    """Return a window of a sample twice as large, without and with outlines."""
+    """Return a window of a sample, without and with outlines."""
     sample = pff.load_sample(name)
-    objects = pff.segment(sample.image, model)
-    rgb = sample.image.ndim == 3
-    unit = normalize(np.atleast_3d(sample.image), rgb=rgb)
-    image = unit if rgb else np.repeat(unit, 3, axis=-1)
-    # The outlines stay one pixel wide while the image grows.
-    window = (slice(0, HEIGHT // 2), slice(0, HEIGHT))
-    large, labels = (enlarge(a[window]) for a in (image, objects.labels))
-    plain = np.round(large * 255).astype(np.uint8)
-    return [plain, draw_overlay(large, labels, objects.objects["quality"])]
+    result = pff.segment(sample.image, model)
+    unit = normalize(np.atleast_3d(sample.image), rgb=sample.image.ndim == 3)
+    plain = draw_overlay(unit, np.zeros_like(result.labels), [])
+    outlined = draw_overlay(unit, result.labels, result.objects["quality"])
+    return [enlarge(picture[WINDOWS[name]]) for picture in (plain, outlined)]
 
 
-def enlarge(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
+def enlarge(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Repeat every pixel twice along both axes."""
     return pixels.repeat(2, axis=0).repeat(2, axis=1)
 
