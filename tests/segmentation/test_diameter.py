@@ -40,12 +40,24 @@ def test_a_look_measures_masks_in_pixels_of_the_image():
     assert look.evidence == pytest.approx(200 * 0.4**2 / 5000)
 
 
-def test_the_look_that_explains_most_tells_the_median():
-    fragments = Look(np.array([5.0, 6.0]), np.array([0.6, 0.6]), 0.1)
-    nuclei = Look(np.array([90.0, 30.0, 100.0]), np.array([0.9, 0.1, 0.9]), 0.4)
-    assert estimate_diameter([fragments, nuclei]) == 90
-    nothing = Look(np.empty(0), np.empty(0), 0.0)
-    assert estimate_diameter([nothing]) is None
+def look(scale, diameters, evidence):
+    return Look(scale, np.array(diameters), np.ones(len(diameters)), evidence)
+
+
+def test_large_objects_are_not_taken_for_their_specks():
+    looks = [look(1, [5.0, 6.0], 0.1), look(1 / 9, [200.0, 30.0, 210.0], 0.4)]
+    assert estimate_diameter(looks) == 200
+    assert estimate_diameter([look(1, [], 0.0)]) is None
+
+
+def test_small_objects_are_not_taken_for_their_heaps():
+    looks = [look(1 / 3, [40.0], 0.5), look(3, [5.0, 6.0, 7.0], 0.2)]
+    assert estimate_diameter(looks) == 6
+
+
+def test_the_median_counts_sure_objects_more():
+    sure = Look(1, np.array([10.0, 20.0, 30.0]), np.array([0.1, 0.1, 0.9]), 0.4)
+    assert estimate_diameter([sure]) == 30
 
 
 @pytest.mark.parametrize(
@@ -56,10 +68,11 @@ def test_sizes_out_of_the_range_come_to_the_typical_one(diameter, scale):
     assert choose_scale(diameter, 30, (3, 80)) == scale
 
 
-def test_a_magnifier_is_used_for_nothing_and_for_small_objects():
-    assert may_be_smaller(None, (3, 80))
-    assert may_be_smaller(15, (3, 80))
-    assert not may_be_smaller(25, (3, 80))
+def test_a_magnifier_is_used_for_nothing_small_objects_and_possible_heaps():
+    assert may_be_smaller([look(1, [], 0.0)], (3, 80))
+    assert may_be_smaller([look(1, [15.0], 0.2)], (3, 80))
+    assert may_be_smaller([look(1, [25.0], 0.01), look(1 / 3, [40.0], 0.2)], (3, 80))
+    assert not may_be_smaller([look(1, [25.0], 0.2)], (3, 80))
 
 
 def test_the_busiest_window_is_where_the_objects_are():

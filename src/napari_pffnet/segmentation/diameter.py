@@ -18,13 +18,15 @@ REDUCTIONS = (1 / 3, 1 / 9)
 """Scales at which large objects are looked for, too."""
 MAGNIFICATION = 3.0
 """Scale at which small objects are looked for, too."""
-LEAST_SIDE = 16
+LEAST_SIDE = 32
 """Reduced images are not smaller than this, pixels."""
 SAMPLE = 512
 """Side of what is looked at, in pixels of the network."""
 MAGNIFIED_SAMPLE = 384
 """The same under magnification."""
 _LEAST_SCORE = 0.5
+_ENOUGH = 0.3
+"""Part of the largest evidence that a finer look needs to be believed."""
 _LEAST_DIAMETER = 8.0
 """Smaller objects are magnified, trained on or not: half a pixel costs them a
 fifth of their IoU."""
@@ -38,6 +40,8 @@ class Look:
 
     Attributes
     ----------
+    scale
+        Pixels of the network a pixel of the image as given.
     diameters
         (N,) in pixels of the image as given.
     weights
@@ -46,6 +50,7 @@ class Look:
         Share of the look that objects cover, weighted by their confidences.
     """
 
+    scale: float
     diameters: NDArray[np.floating[Any]]
     weights: NDArray[np.floating[Any]]
     evidence: float
@@ -82,6 +87,7 @@ def look_at(
     known &= found.scores.numpy() >= _LEAST_SCORE
     covered = np.sum((areas * confidences**2)[known])
     return Look(
+        scale,
         diameters[known] / scale,
         confidences[known],
         float(covered) / (shape[0] * shape[1]),
@@ -89,14 +95,14 @@ def look_at(
 
 
 def estimate_diameter(looks: Sequence[Look]) -> float | None:
-    """Return the typical diameter at the scale that explains most of the image.
+    """Return the typical diameter at the scale that explains the image best.
 
     Returns
     -------
     float or None
         Pixels of the image as given; None where nothing was found.
     """
-    best = max(looks, key=lambda look: look.evidence)
+    best = _best(looks)
     if best.evidence == 0:
         return None
     order = np.argsort(best.diameters)
@@ -105,10 +111,26 @@ def estimate_diameter(looks: Sequence[Look]) -> float | None:
     return float(best.diameters[order][middle])
 
 
-def may_be_smaller(diameter: float | None, diameter_range: tuple[float, float]) -> bool:
-    """Say whether a look through a magnifier may change the estimate."""
-    low = max(diameter_range[0], _LEAST_DIAMETER)
-    return diameter is None or diameter < _SMALL * low
+def may_be_smaller(looks: Sequence[Look], diameter_range: tuple[float, float]) -> bool:
+    """Say whether a look through a magnifier may change the estimate.
+
+    So it is where objects are small or not there, and where those of a reduced
+    image may be heaps.
+    """
+    diameter = estimate_diameter(looks)
+    small = _SMALL * max(diameter_range[0], _LEAST_DIAMETER)
+    return diameter is None or diameter < small or _best(looks).scale < 1
+
+
+def _best(looks: Sequence[Look]) -> Look:
+    """Return the finest look that explains nearly as much as any.
+
+    A coarse look takes heaps of objects for one and covers more with them; a too
+    fine one finds nothing but specks in large objects.
+    """
+    most = max(look.evidence for look in looks)
+    enough = [look for look in looks if look.evidence >= _ENOUGH * most]
+    return max(enough, key=lambda look: look.scale)
 
 
 def choose_scale(

@@ -152,12 +152,10 @@ def _estimate(
     for scale in scales:
         looks.append(_look(pixels, predictor, info, scale))
         yield TileDone(len(looks), expected)
-    diameter = sizes.estimate_diameter(looks)
-    if sizes.may_be_smaller(diameter, info.diameter_range):
+    if sizes.may_be_smaller(looks, info.diameter_range):
         looks.append(_look(pixels, predictor, info, sizes.MAGNIFICATION))
         yield TileDone(len(looks), expected)
-        diameter = sizes.estimate_diameter(looks)
-    return _Estimate(diameter, len(looks), whole)
+    return _Estimate(sizes.estimate_diameter(looks), len(looks), whole)
 
 
 def _look(
