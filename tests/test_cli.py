@@ -363,6 +363,14 @@ def test_train_does_not_replace_a_model_by_accident(train, tmp_path, capsys):
     assert model.read_text() == "precious"
 
 
+def test_train_does_not_forget_a_run_that_was_killed(train, tmp_path, capsys):
+    state = tmp_path / "speck.state.safetensors"
+    state.write_text("precious")
+    assert train() == 2
+    assert "--resume" in capsys.readouterr().err
+    assert state.read_text() == "precious"
+
+
 def test_ctrl_c_stops_a_training_that_can_be_resumed(train, tmp_path, monkeypatch):
     from napari_pffnet.cli import train as command
 
