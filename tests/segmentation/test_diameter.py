@@ -51,7 +51,7 @@ def test_large_objects_are_not_taken_for_their_specks():
 
 
 def test_small_objects_are_not_taken_for_their_heaps():
-    looks = [look(1 / 3, [40.0], 0.5), look(3, [5.0, 6.0, 7.0], 0.2)]
+    looks = [look(1 / 3, [40.0], 0.5), look(3, [5.0, 6.0, 7.0], 0.4)]
     assert estimate_diameter(looks) == 6
 
 
@@ -61,11 +61,12 @@ def test_the_median_counts_sure_objects_more():
 
 
 @pytest.mark.parametrize(
-    ("diameter", "scale"), [(None, 1), (10, 1), (60, 1), (120, 0.25), (5, 6), (7.5, 4)]
+    ("diameter", "scale"), [(None, 1), (12, 1), (60, 1), (120, 0.4), (5, 6), (10, 3)]
 )
-def test_sizes_out_of_the_range_come_to_the_typical_one(diameter, scale):
-    # 8 px are the least that is worth segmenting, whatever was trained on.
-    assert choose_scale(diameter, 30, (3, 80)) == scale
+def test_sizes_out_of_the_range_come_into_it(diameter, scale):
+    # 11 px are the least that is worth segmenting, whatever was trained on; what
+    # is larger than 76.8 px comes to 48 px, between 30 and 76.8.
+    assert choose_scale(diameter, 30, (3, 76.8)) == pytest.approx(scale)
 
 
 def test_a_magnifier_is_used_for_nothing_small_objects_and_possible_heaps():

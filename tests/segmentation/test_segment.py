@@ -177,6 +177,10 @@ def test_steps_count_up_to_the_total_and_can_be_left():
     assert len(model.network.seen) == len(steps) + 1
 
 
+LARGE = (28 * 80) ** 0.5
+"""Pixels that objects come to which are larger than those in training."""
+
+
 @pytest.mark.parametrize(("diameter", "spacing"), [(150, 200), (220, 300)])
 def test_large_objects_are_found_by_themselves_and_when_told(diameter, spacing):
     image, true = discs((2 * spacing, 2 * spacing), diameter, spacing)
@@ -184,7 +188,7 @@ def test_large_objects_are_found_by_themselves_and_when_told(diameter, spacing):
     assert matched_ious(true, result.labels).min() > 0.95
     assert len(result.objects) == 4
     assert result.record.diameter == pytest.approx(diameter, rel=0.1)
-    assert result.record.scale == pytest.approx(28 / diameter, rel=0.1)
+    assert result.record.scale == pytest.approx(LARGE / diameter, rel=0.1)
     assert any("pixels; the image was segmented at" in note for note in result.notes)
     told = segment(image, bright_model(), diameter=diameter)
     assert matched_ious(true, told.labels).min() > 0.95
@@ -197,7 +201,7 @@ def test_small_objects_are_found_by_themselves():
     assert matched_ious(true, result.labels).mean() > 0.85
 
 
-@pytest.mark.parametrize(("diameter", "scale"), [(8, 1), (80, 1), (7, 4), (140, 0.2)])
+@pytest.mark.parametrize(("diameter", "scale"), [(11, 1), (80, 1), (7, 4), (140, LARGE / 140)])
 def test_a_given_diameter_rescales_only_outside_the_range(diameter, scale):
     image, _ = discs((70, 60), 20, 30)
     model = bright_model()
@@ -215,8 +219,8 @@ def test_an_image_of_usual_objects_goes_through_once_at_its_own_scale():
 
 
 def test_rescaled_tiles_are_not_shifted():
-    # Every object is 140 px wide and comes to 28: an offset of half a pixel of
-    # the network would be 2.5 pixels here.
+    # Every object is 140 px wide and comes to 47: an offset of half a pixel of
+    # the network would be 1.5 pixels here.
     image, true = discs((1500, 1400), 140, 180, shift=7)
     model = bright_model()
     result = segment(image, model, diameter=140, tile=160)

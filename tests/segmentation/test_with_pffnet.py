@@ -17,7 +17,7 @@ def test_random_weights_give_a_valid_result_twice_the_same(variant):
     torch.manual_seed(0)
     # Random weights are sure of nothing: take what they find.
     few = {"candidate_score": 0.0, "rpn_post_nms_test": 20, "max_detections": 20}
-    config = ModelConfig(**SMALL, **few, variant=variant)
+    config = ModelConfig(**{**SMALL, **few, "variant": variant})
     info = CheckpointInfo(model=config, tile_size=64)
     model = Model(build_network(config).eval(), info, torch.device("cpu"))
     image = np.random.default_rng(0).integers(0, 4000, (70, 100), dtype=np.uint16)

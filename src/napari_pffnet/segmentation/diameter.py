@@ -18,19 +18,20 @@ REDUCTIONS = (1 / 3, 1 / 9)
 """Scales at which large objects are looked for, too."""
 MAGNIFICATION = 3.0
 """Scale at which small objects are looked for, too."""
-LEAST_SIDE = 32
-"""Reduced images are not smaller than this, pixels."""
+LEAST_SIDE = 64
+"""Reduced images are not smaller than this, pixels: in less, noise looks like
+objects."""
 SAMPLE = 512
 """Side of what is looked at, in pixels of the network."""
 MAGNIFIED_SAMPLE = 384
 """The same under magnification."""
 _LEAST_SCORE = 0.5
-_ENOUGH = 0.3
+_ENOUGH = 0.7
 """Part of the largest evidence that a finer look needs to be believed."""
-_LEAST_DIAMETER = 8.0
+_LEAST_DIAMETER = 11.0
 """Smaller objects are magnified, trained on or not: half a pixel costs them a
-fifth of their IoU."""
-_SMALL = 2.0
+fifth of their IoU.  On nuclei of 7 to 10 px it raised PQ from 0.2-0.5 to 0.6-0.75."""
+_SMALL = 1.4
 """Objects up to so many times the smallest allowed may be smaller."""
 
 
@@ -138,13 +139,15 @@ def choose_scale(
 ) -> float:
     """Return the scale at which objects of ``diameter`` pixels are segmented.
 
-    Objects of sizes seen in training leave the image as it is, others come to
-    the ``typical`` size.
+    Objects of sizes seen in training leave the image as it is.  Smaller ones
+    come to the ``typical`` size; larger ones to the middle between that and the
+    largest, so that their outlines lose less.
     """
     low, high = max(diameter_range[0], _LEAST_DIAMETER), diameter_range[1]
     if diameter is None or low <= diameter <= high:
         return 1.0
-    return typical / diameter
+    wanted = typical if diameter < low else float(np.sqrt(typical * high))
+    return wanted / diameter
 
 
 def busiest_window(image: NDArray[np.float32], side: int) -> tuple[slice, slice]:
