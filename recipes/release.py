@@ -67,21 +67,30 @@ def segment_set(model: Model, folder: Path, limit: int) -> list[Validated]:
     return results
 
 
-def headline(images: list[Validated], thresholds: Thresholds) -> float:
-    """Return the mean of AJI and PQ over a set."""
-    scores = [
-        (ev.aji(i.truth, labels) + ev.panoptic_quality(i.truth, labels).pq) / 2
-        for i in images
-        for labels in (paint(i, thresholds),)
-    ]
-    return float(np.mean(scores))
-
-
 def paint(image: Validated, thresholds: Thresholds) -> np.ndarray:
     """Return the label image of the candidates."""
     return image.found.to_labels(
         score_threshold=thresholds.score, covered=thresholds.covered
     )
+
+
+def headline(images: list[Validated], thresholds: Thresholds) -> float:
+    """Return the mean of AJI and PQ over a set."""
+    painted = [(i.truth, paint(i, thresholds)) for i in images]
+    return float(
+        np.mean([(ev.aji(*p) + ev.panoptic_quality(*p).pq) / 2 for p in painted])
+    )
+
+
+def best_score(sets: dict[str, list[Validated]]) -> tuple[float, Thresholds]:
+    """Return the score threshold that suits all sets best, and what it gives."""
+    choices = [Thresholds(score=score) for score in SCORES]
+    values = [
+        float(np.mean([headline(images, c) for images in sets.values()]))
+        for c in choices
+    ]
+    best = int(np.argmax(values))
+    return values[best], choices[best]
 
 
 def report(images: list[Validated], info: CheckpointInfo) -> dict[str, Any]:
@@ -109,22 +118,29 @@ def report(images: list[Validated], info: CheckpointInfo) -> dict[str, Any]:
     }
 
 
-def choose(model: Model, data: Path, nms: list[float], limit: int) -> tuple[Model, Any]:
-    """Return the model with the best thresholds, and its candidates by set."""
-    best: tuple[float, Model, Any] | None = None
-    for nms_iou in nms:
+def choose_nms(model: Model, data: Path, choices: list[float], limit: int) -> Model:
+    """Return the model with the box NMS that suits some images of each set best."""
+    values = {}
+    for nms_iou in choices if len(choices) > 1 else ():
         candidate = with_nms(model, nms_iou)
-        sets = {n: segment_set(candidate, data / n / "val", limit) for n in SHARES}
-        for score in SCORES:
-            thresholds = Thresholds(score=score)
-            value = float(np.mean([headline(s, thresholds) for s in sets.values()]))
-            logger.info("nms %.2f, score %.2f: %.4f", nms_iou, score, value)
-            if best is None or value > best[0]:
-                info = candidate.info.model_copy(update={"thresholds": thresholds})
-                best = (value, Model(candidate.network, info, model.device), sets)
-    if best is None:
-        raise SystemExit("Give at least one value to --nms.")
-    return best[1], best[2]
+        values[nms_iou], _ = best_score(segment_sets(candidate, data, limit))
+        logger.info("nms %.2f: %.4f", nms_iou, values[nms_iou])
+    return with_nms(model, max(values or choices, key=values.get))
+
+
+def segment_sets(model: Model, data: Path, limit: int) -> dict[str, list[Validated]]:
+    """Segment ``val/`` of every set."""
+    return {name: segment_set(model, data / name / "val", limit) for name in SHARES}
+
+
+def as_table(results: dict[str, dict[str, Any]]) -> str:
+    """Return the scores as a Markdown table, one row a set."""
+    names = ["aji", "pq", "f1", "dice", "ap50", "ap", "voc_ap50", "voc_ap"]
+    rows = ["| set | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+    for name, scores in results.items():
+        values = " | ".join(f"{scores[n]:.3f}" for n in names)
+        rows.append(f"| {name} ({scores['n_images']} images) | {values} |")
+    return "\n".join(rows)
 
 
 def main() -> None:
@@ -133,25 +149,30 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--nms", type=float, nargs="+", default=[0.3, 0.4, 0.5])
-    parser.add_argument("--limit", type=int, default=0, help="images a set; 0: all")
+    parser.add_argument(
+        "--limit", type=int, default=15, help="images a set that choose the NMS; 0: all"
+    )
     parser.add_argument("--dry-run", action="store_true")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    model, sets = choose(
+    model = choose_nms(
         load_model(options.checkpoint), options.data, options.nms, options.limit
     )
-    results = {name: report(images, model.info) for name, images in sets.items()}
+    sets = segment_sets(model, options.data, 0)
+    info = model.info.model_copy(update={"thresholds": best_score(sets)[1]})
+    results = {name: report(images, info) for name, images in sets.items()}
     text = json.dumps(results, indent=1)
     print(text)
-    print(model.info.thresholds, "nms", model.info.model.nms_iou)
+    print(as_table(results))
+    print(info.thresholds, "nms", info.model.nms_iou)
     if options.dry_run:
         return
-    name = model.info.name
+    name = info.name
     (ROOT / "docs" / "models" / f"{name}.json").write_text(text + "\n", "utf-8")
     package = ROOT / "src" / "napari_pffnet" / "models"
     package.mkdir(exist_ok=True)
     save_checkpoint(
-        package / f"{name}.safetensors", model.network, model.info, dtype="float16"
+        package / f"{name}.safetensors", model.network, info, dtype="float16"
     )
 
 
