@@ -1,25 +1,19 @@
 """1,000 objects in 1000 x 1000: from network output to label image.
 
-Against torchvision's ``paste_masks_in_image`` + argmax, in one run, each side in
-fresh processes on one thread.  Memory is the growth of the largest resident size
-after one warm-up with few objects, and the time the median of several runs.
+Against torchvision's ``paste_masks_in_image`` + argmax, on one thread.
+Time <= 0.10, memory <= 0.05.
 
     python benchmarks/painting.py
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import resource
-import subprocess
 import sys
-import time
+from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from torch import Tensor
+from apart import Bars, Cost, compare, measure, measure_apart, parser, print_cost
 from torch.nn import functional
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 
@@ -27,10 +21,10 @@ from napari_pffnet.pffnet.structures import Detections
 from napari_pffnet.segmentation import to_instances
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import numpy as np
+    from torch import Tensor
 
-SIZE = 1000
-TIME_BAR, MEMORY_BAR = 0.10, 0.05
+SIZE, COUNT = 1000, 1000
 
 
 def network_output(count: int) -> Detections:
@@ -64,52 +58,26 @@ def paint_torchvision(found: Detections) -> Tensor:
     return torch.where(best > 0, index + 1, 0)
 
 
-SIDES: dict[str, Callable[[Detections], object]] = {
-    "ours": paint_ours,
-    "torchvision": paint_torchvision,
-}
+SIDES = {"ours": paint_ours, "torchvision": paint_torchvision}
 
 
-def measure(side: str, count: int, repeats: int) -> dict[str, float]:
-    """Return seconds and growth of the largest resident size in MiB."""
+def measure_side(side: str, repeats: int) -> Cost:
     torch.set_num_threads(1)
-    paint, found = SIDES[side], network_output(count)
-    paint(network_output(10))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        paint(found)
-        seconds.append(time.perf_counter() - start)
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"seconds": float(np.median(seconds)), "mib": (after - before) / 1024}
-
-
-def measure_apart(side: str, count: int, repeats: int) -> dict[str, float]:
-    command = [sys.executable, __file__, "--side", side]
-    command += ["--objects", str(count), "--repeats", str(repeats)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    measured: dict[str, float] = json.loads(done.stdout)
-    return measured
+    few, many = network_output(10), network_output(COUNT)
+    return measure(partial(SIDES[side], few), partial(SIDES[side], many), repeats)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--objects", type=int, default=1000)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--side", choices=list(SIDES), help="measure one, here")
-    options = parser.parse_args()
-    if options.side:
-        print(json.dumps(measure(options.side, options.objects, options.repeats)))
+    chosen = parser(__doc__).parse_args()
+    if chosen.side:
+        print_cost(measure_side(chosen.side, chosen.repeats))
         return
-    ours, theirs = (measure_apart(s, options.objects, options.repeats) for s in SIDES)
-    for name, side in (("ours", ours), ("torchvision", theirs)):
-        print(f"{name:12} {side['seconds']:8.3f} s {side['mib']:9.1f} MiB")
-    time_ratio = ours["seconds"] / theirs["seconds"]
-    memory_ratio = ours["mib"] / theirs["mib"]
-    print(f"time ratio   {time_ratio:.4f} (bar {TIME_BAR})")
-    print(f"memory ratio {memory_ratio:.4f} (bar {MEMORY_BAR})")
-    sys.exit(time_ratio > TIME_BAR or memory_ratio > MEMORY_BAR)
+    repeats = ["--repeats", str(chosen.repeats), "--side"]
+    ours, theirs = (
+        measure_apart(__file__, [*repeats, side], chosen.rounds) for side in SIDES
+    )
+    name = f"{COUNT} objects in {SIZE} x {SIZE}"
+    sys.exit(not compare(name, ours, theirs, Bars(0.10, 0.05)))
 
 
 if __name__ == "__main__":
