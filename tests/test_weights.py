@@ -28,6 +28,7 @@ def test_a_saved_model_loads_with_the_same_weights_and_description(
     assert model.info.model == tiny_model.info.model
     assert torch.__version__.startswith(model.info.versions["torch"])
     assert read_info(tiny_checkpoint) == model.info
+    assert model.sha256 == hash_tensors(saved)
 
 
 def test_float16_halves_the_file_and_is_float32_in_memory(

@@ -48,11 +48,15 @@ class Model:
         What the checkpoint says of itself.
     device
         Where the network runs.
+    sha256
+        Hash of the weights as the checkpoint states it; "" for a network that was
+        not loaded from one.
     """
 
     network: nn.Module
     info: CheckpointInfo
     device: torch.device
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +194,8 @@ def load_model(name_or_path: str | os.PathLike[str], *, device: str = "auto") ->
             f"{path} does not fit the network that it describes; "
             "it was changed or written by a different version."
         ) from error
-    return Model(network.to(target).eval(), info, target)
+    sha256 = content.metadata["sha256"]
+    return Model(network.to(target).eval(), info, target, sha256)
 
 
 def save_checkpoint(

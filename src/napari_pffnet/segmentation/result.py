@@ -56,6 +56,8 @@ class SegmentationRecord(BaseModel):
 
     model: str
     """Name of the model."""
+    weights_sha256: str
+    """Hash of its weights; "" where they were not loaded from a checkpoint."""
     options: SegmentConfig
     """As they were given."""
     score_threshold: float

@@ -156,6 +156,7 @@ def _record(
     threshold = config.score_threshold
     return SegmentationRecord(
         model=model.info.name,
+        weights_sha256=model.sha256,
         options=config,
         score_threshold=(
             model.info.thresholds.score if threshold is None else threshold
