@@ -201,7 +201,9 @@ def test_small_objects_are_found_by_themselves():
     assert matched_ious(true, result.labels).mean() > 0.85
 
 
-@pytest.mark.parametrize(("diameter", "scale"), [(11, 1), (80, 1), (7, 4), (140, LARGE / 140)])
+@pytest.mark.parametrize(
+    ("diameter", "scale"), [(11, 1), (80, 1), (7, 4), (140, LARGE / 140)]
+)
 def test_a_given_diameter_rescales_only_outside_the_range(diameter, scale):
     image, _ = discs((70, 60), 20, 30)
     model = bright_model()
