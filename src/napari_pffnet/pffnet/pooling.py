@@ -45,17 +45,16 @@ def pool(
     """
     rois = torch.cat([image_index[:, None].to(boxes), boxes], 1)
     level = pyramid_levels(boxes, len(pyramid))
-    pooled = pyramid[0].new_zeros(
-        (len(boxes), pyramid[0].shape[1], size, size), dtype=torch.float32
-    )
-    for i, features in enumerate(pyramid):
-        rows = torch.nonzero(level == i).flatten()
-        if len(rows):
-            at_level: Tensor = roi_align(
-                features.float(), rois[rows], size, 1 / STRIDES[i], 2, aligned=True
-            )
-            # Nearly always one level holds all: then there is nothing to copy.
-            if len(rows) == len(boxes):
-                return at_level
-            pooled = pooled.index_copy(0, rows, at_level)
-    return pooled
+    here = [torch.nonzero(level == i).flatten() for i in range(len(pyramid))]
+    parts = [
+        roi_align(features.float(), rois[rows], size, 1 / stride, 2, aligned=True)
+        for features, rows, stride in zip(pyramid, here, STRIDES, strict=False)
+        if len(rows)
+    ]
+    # Nearly always one level holds all: then there is nothing to put in order.
+    if len(parts) == 1:
+        only: Tensor = parts[0]
+        return only
+    if not parts:
+        return pyramid[0].new_zeros((0, pyramid[0].shape[1], size, size))
+    return torch.cat(parts)[torch.cat(here).argsort()]
