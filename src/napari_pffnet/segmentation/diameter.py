@@ -30,7 +30,8 @@ _ENOUGH = 0.7
 """Part of the largest evidence that a finer look needs to be believed."""
 _LEAST_DIAMETER = 11.0
 """Smaller objects are magnified, trained on or not: half a pixel costs them a
-fifth of their IoU.  On nuclei of 7 to 10 px it raised PQ from 0.2-0.5 to 0.6-0.75."""
+fifth of their IoU.  On six val images with nuclei of 7 to 11 px, three of them
+reduced, it raised PQ from 0.20-0.55 to 0.56-0.76 (weights of half a training)."""
 _SMALL = 1.4
 """Objects up to so many times the smallest allowed may be smaller."""
 
