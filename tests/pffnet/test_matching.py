@@ -18,11 +18,12 @@ def test_chunks_give_the_same_as_the_whole_table(monkeypatch) -> None:
     torch.manual_seed(0)
     boxes, truth = random_boxes(300), random_boxes(17)
     monkeypatch.setattr(matching, "_PAIRS_A_CHUNK", 100)
-    iou, index, best = best_overlaps(boxes, truth)
+    found = best_overlaps(boxes, truth)
     table = box_iou(boxes, truth)
-    assert torch.equal(iou, table.max(1).values)
-    assert torch.equal(index, table.max(1).indices)
-    assert torch.equal(table[best, torch.arange(17)], table.max(0).values)
+    assert torch.equal(found.iou, table.max(1).values)
+    assert torch.equal(found.index, table.max(1).indices)
+    assert torch.equal(table[found.best, torch.arange(17)], table.max(0).values)
+    assert torch.equal(found.best_iou, table.max(0).values)
 
 
 def test_thresholds_split_positive_unused_and_negative() -> None:
@@ -51,6 +52,21 @@ def test_low_quality_gives_every_object_its_best_box_and_all_ties() -> None:
         low_quality=True,
     )
     assert matched.tolist() == [0, 0, 1, NEGATIVE]
+
+
+def test_ties_stay_positive_where_the_best_box_prefers_another_object() -> None:
+    """Both boxes overlap the second object by a third; one is the first object."""
+    truth = torch.tensor([[0.0, 0, 10, 10], [5.0, 0, 15, 10]])
+    boxes = torch.tensor([[0.0, 0, 10, 10], [10, 0, 20, 10]])
+    matched, _ = match(
+        boxes,
+        truth,
+        NOTHING_IGNORED,
+        positive_iou=0.9,
+        negative_iou=0.1,
+        low_quality=True,
+    )
+    assert matched.tolist() == [0, 1]
 
 
 def test_no_objects_leaves_only_negatives() -> None:

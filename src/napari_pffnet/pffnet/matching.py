@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 from torchvision.ops import box_iou
@@ -13,7 +15,25 @@ UNUSED = -2
 _PAIRS_A_CHUNK = 250_000
 
 
-def best_overlaps(boxes: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+@dataclass(frozen=True, slots=True)
+class Overlaps:
+    """Who overlaps whom most, among A boxes and N true boxes.
+
+    Attributes
+    ----------
+    iou, index
+        (A,) largest IoU of each box, and with which true box.
+    best_iou, best
+        (N,) largest IoU of each true box, and with which box.
+    """
+
+    iou: Tensor
+    index: Tensor
+    best_iou: Tensor
+    best: Tensor
+
+
+def best_overlaps(boxes: Tensor, truth: Tensor) -> Overlaps:
     """Compare boxes with true boxes without ever holding the whole table.
 
     Parameters
@@ -22,13 +42,6 @@ def best_overlaps(boxes: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor]
         (A, 4) boxes.
     truth
         (N, 4) true boxes, N >= 1.
-
-    Returns
-    -------
-    iou, index
-        (A,) largest IoU of each box, and with which true box.
-    best
-        (N,) the box that overlaps each true box most.
     """
     chunks, best_iou = [], truth.new_zeros(len(truth))
     best = torch.zeros(len(truth), dtype=torch.long, device=boxes.device)
@@ -40,8 +53,12 @@ def best_overlaps(boxes: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor]
         better = column_iou > best_iou
         best[better] = column[better] + start
         best_iou = torch.maximum(best_iou, column_iou)
-    iou = torch.cat([c.values for c in chunks])
-    return iou, torch.cat([c.indices for c in chunks]), best
+    return Overlaps(
+        torch.cat([c.values for c in chunks]),
+        torch.cat([c.indices for c in chunks]),
+        best_iou,
+        best,
+    )
 
 
 def match(
@@ -78,30 +95,23 @@ def match(
     matched = torch.full((len(boxes),), NEGATIVE, device=boxes.device)
     iou = boxes.new_zeros(len(boxes))
     if len(truth) and len(boxes):
-        iou, index, best = best_overlaps(boxes, truth)
+        found = best_overlaps(boxes, truth)
+        iou = found.iou
         matched[iou >= negative_iou] = UNUSED
         positive = iou >= positive_iou
         if low_quality:
             # Ties of the best overlap are all positive: a small object lies
             # inside several equal anchors.
-            positive |= (iou > 0) & (iou == iou[best][index])
-        matched = torch.where(positive, index, matched)
+            positive |= (iou > 0) & (iou == found.best_iou[found.index])
+        matched = torch.where(positive, found.index, matched)
         if low_quality:
-            reached = box_iou_pairs(boxes[best], truth) > 0
-            matched[best[reached]] = torch.arange(len(truth), device=boxes.device)[
-                reached
-            ]
+            # A box that stands for another object already is not taken from it.
+            free = (found.best_iou > 0) & ~positive[found.best]
+            reached = torch.nonzero(free).flatten()
+            matched[found.best[reached]] = reached
     if ignore.any():
         matched[ignored_fraction(boxes, ignore) > 0.5] = UNUSED
     return matched, iou
-
-
-def box_iou_pairs(a: Tensor, b: Tensor) -> Tensor:
-    """Return the IoU of each pair of boxes, (N, 4) and (N, 4) to (N,)."""
-    low, high = torch.maximum(a[:, :2], b[:, :2]), torch.minimum(a[:, 2:], b[:, 2:])
-    inter = (high - low).clamp(min=0).prod(1)
-    area_a, area_b = ((x[:, 2:] - x[:, :2]).prod(1) for x in (a, b))
-    return inter / (area_a + area_b - inter)
 
 
 def sample(matched: Tensor, *, size: int, positive_fraction: float) -> Tensor:
