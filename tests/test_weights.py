@@ -5,12 +5,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from napari_pffnet.catalog import find_model, list_models, read_info
 from napari_pffnet.weights import (
-    find_model,
     hash_tensors,
-    list_models,
     load_model,
-    read_info,
     resolve_device,
     save_checkpoint,
 )

@@ -1,3 +1,4 @@
+from .catalog import list_models as list_models
 from .config import CheckpointInfo as CheckpointInfo
 from .config import ModelConfig as ModelConfig
 from .config import Recipe as Recipe
@@ -12,7 +13,6 @@ from .segmentation import segment_iter as segment_iter
 from .training import train as train
 from .training import train_iter as train_iter
 from .weights import Model as Model
-from .weights import list_models as list_models
 from .weights import load_model as load_model
 
 __version__: str

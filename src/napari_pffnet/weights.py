@@ -8,32 +8,32 @@ nothing is read that could run code.
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import platform
-import tempfile
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import torch
-from platformdirs import user_data_path
-from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from napari_pffnet.build import build_network
-from napari_pffnet.config import CheckpointInfo
+from napari_pffnet.catalog import (
+    FORMAT,
+    FORMAT_VERSION,
+    find_model,
+    parse_info,
+    read_metadata,
+)
+from napari_pffnet.files import write_atomically
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
 
-FORMAT = "napari-pffnet"
-FORMAT_VERSION = 1
-SUFFIX = ".safetensors"
-_BUNDLED = Path(__file__).parent / "models"
+    from napari_pffnet.config import CheckpointInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +57,6 @@ class Model:
     info: CheckpointInfo
     device: torch.device
     sha256: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelEntry:
-    """A model that can be loaded by name."""
-
-    name: str
-    path: Path
-    source: Literal["bundled", "user"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,50 +106,6 @@ def resolve_device(device: str = "auto") -> torch.device:
     return torch.device(device)
 
 
-def user_models_dir() -> Path:
-    """Return the folder of the user's models; NAPARI_PFFNET_HOME overrides it."""
-    home = os.environ.get("NAPARI_PFFNET_HOME")
-    return Path(home) if home else user_data_path("napari-pffnet", appauthor=False)
-
-
-def list_models() -> list[ModelEntry]:
-    """List the models that :func:`load_model` knows by name, bundled ones first."""
-    folders: list[tuple[Path, Literal["bundled", "user"]]] = [
-        (_BUNDLED, "bundled"),
-        (user_models_dir(), "user"),
-    ]
-    entries: dict[str, ModelEntry] = {}
-    for folder, source in folders:
-        for path in sorted(folder.glob(f"*{SUFFIX}")):
-            entries.setdefault(path.stem, ModelEntry(path.stem, path, source))
-    return list(entries.values())
-
-
-def find_model(name_or_path: str | os.PathLike[str]) -> Path:
-    """Return the file of a model, given its name or its path.
-
-    Raises
-    ------
-    ValueError
-        If no model has this name; the sentence lists those that exist.
-    FileNotFoundError
-        If a path was given and no file is there.
-    """
-    text = os.fspath(name_or_path)
-    names = {entry.name: entry.path for entry in list_models()}
-    if text in names:
-        return names[text]
-    if Path(text).is_file():
-        return Path(text)
-    if Path(text).name != text or text.endswith(SUFFIX):
-        raise FileNotFoundError(f"There is no checkpoint at {text}.")
-    known = ", ".join(names) if names else "none is installed"
-    raise ValueError(
-        f"No model is named {text!r}; known models: {known}. "
-        f"Give one of these or the path of a {SUFFIX} checkpoint."
-    )
-
-
 def load_model(name_or_path: str | os.PathLike[str], *, device: str = "auto") -> Model:
     """Load a model by name (``"nuclei"``) or from a checkpoint.
 
@@ -185,7 +132,7 @@ def load_model(name_or_path: str | os.PathLike[str], *, device: str = "auto") ->
     target = resolve_device(device)
     path = find_model(name_or_path)
     content = read_tensors(path)
-    info = _parse_info(path, content.metadata)
+    info = parse_info(path, content.metadata)
     network = build_network(info.model)
     try:
         network.load_state_dict(content.tensors)
@@ -227,17 +174,6 @@ def save_checkpoint(
         update={"format_version": FORMAT_VERSION, "versions": library_versions()}
     )
     write_tensors(path, tensors, {"info": described.model_dump_json()})
-
-
-def read_info(path: str | os.PathLike[str]) -> CheckpointInfo:
-    """Read what a checkpoint says of itself, without reading its weights.
-
-    Raises
-    ------
-    ValueError
-        As :func:`load_model`, except for the hash, which needs the weights.
-    """
-    return _parse_info(Path(path), _read_metadata(Path(path)))
 
 
 def library_versions() -> dict[str, str]:
@@ -297,7 +233,7 @@ def read_tensors(path: Path) -> TensorFile:
     ValueError
         If it is damaged, of another program or of a newer version.
     """
-    metadata = _read_metadata(path)
+    metadata = read_metadata(path)
     try:
         with safe_open(path, framework="pt") as file:
             names = file.keys()
@@ -310,53 +246,3 @@ def read_tensors(path: Path) -> TensorFile:
             "get or write it again."
         )
     return TensorFile(tensors, metadata)
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a crash leaves the old or the new one, never a half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes files that only their owner may read.
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _read_metadata(path: Path) -> dict[str, str]:
-    """Return the metadata of a file of ours, refusing all others."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata: dict[str, str] = file.metadata() or {}
-    except FileNotFoundError:
-        raise FileNotFoundError(f"There is no checkpoint at {path}.") from None
-    except (SafetensorError, OSError) as error:
-        raise ValueError(
-            f"{path} is not a whole {SUFFIX} file; it is damaged, or a pickle "
-            "(.pt, .pth), which is never loaded."
-        ) from error
-    if metadata.get("format") != FORMAT:
-        raise ValueError(f"{path} was not written by {FORMAT} and cannot be used.")
-    if int(metadata.get("format_version", "0")) > FORMAT_VERSION:
-        raise ValueError(
-            f"{path} has format version {metadata['format_version']}, newer than "
-            f"{FORMAT_VERSION}; update napari-pffnet to use it."
-        )
-    return metadata
-
-
-def _parse_info(path: Path, metadata: Mapping[str, str]) -> CheckpointInfo:
-    """Return the description in the metadata."""
-    try:
-        return CheckpointInfo.model_validate(json.loads(metadata["info"]))
-    except (KeyError, json.JSONDecodeError, ValidationError) as error:
-        raise ValueError(
-            f"{path} carries no valid description of its network "
-            "and cannot be used as a model."
-        ) from error

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import napari_pffnet
+from napari_pffnet.catalog import find_model
 from napari_pffnet.cli import console
 from napari_pffnet.cli.outputs import write_json, written_whole
 from napari_pffnet.cli.writers import WRITERS, ImageRecord, Segmented
 from napari_pffnet.data.readers import read_image
 from napari_pffnet.segmentation import segment_iter
 from napari_pffnet.segmentation.prepare import prepare
-from napari_pffnet.weights import Model, find_model, load_model
+from napari_pffnet.weights import Model, load_model
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence

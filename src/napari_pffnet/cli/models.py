@@ -16,7 +16,7 @@ models = App(
 @models.default
 def list_models() -> int:
     """List bundled, downloaded and user-trained models."""
-    from napari_pffnet.weights import list_models, read_info, user_models_dir
+    from napari_pffnet.catalog import list_models, read_info, user_models_dir
 
     for entry in list_models():
         info = read_info(entry.path)
@@ -38,7 +38,7 @@ def info(name: str) -> int:
     name
         Name of a model, or path of a checkpoint.
     """
-    from napari_pffnet.weights import find_model, read_info
+    from napari_pffnet.catalog import find_model, read_info
 
     console.tell(read_info(find_model(name)).model_dump_json(indent=2))
     return console.OK

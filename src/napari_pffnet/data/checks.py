@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from skimage import measure
 
-from napari_pffnet.data.targets import MIN_AREA
+from napari_pffnet.data.training_image import MIN_AREA
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

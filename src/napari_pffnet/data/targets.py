@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from scipy.ndimage import find_objects
 
+from napari_pffnet.data.training_image import MIN_AREA
 from napari_pffnet.pffnet.structures import ImageTarget
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
 MIN_VISIBLE = 0.3
 """Objects with a smaller share of their area left in a crop are ignored."""
-MIN_AREA = 4
-"""Objects of fewer pixels are ignored: a mask of them means nothing."""
 
 
 def image_target(

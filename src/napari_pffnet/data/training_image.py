@@ -10,6 +10,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+MIN_AREA = 4
+"""Objects of fewer pixels are ignored: a mask of them means nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingImage:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_pffnet.weights import write_atomically
+from napari_pffnet.files import write_atomically
 
 if TYPE_CHECKING:
     from os import PathLike

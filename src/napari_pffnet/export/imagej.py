@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_pffnet.export.outlines import trace
+from napari_pffnet.files import write_atomically
 from napari_pffnet.instances import Instances
-from napari_pffnet.weights import write_atomically
 
 if TYPE_CHECKING:
     from os import PathLike

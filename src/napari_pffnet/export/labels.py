@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tifffile
 
-from napari_pffnet.weights import write_atomically
+from napari_pffnet.files import write_atomically
 
 if TYPE_CHECKING:
     from os import PathLike

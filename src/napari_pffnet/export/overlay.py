@@ -9,7 +9,7 @@ import imageio.v3 as iio
 import numpy as np
 from skimage.segmentation import find_boundaries
 
-from napari_pffnet.weights import write_atomically
+from napari_pffnet.files import write_atomically
 
 if TYPE_CHECKING:
     from os import PathLike

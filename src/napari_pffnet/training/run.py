@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from napari_pffnet.catalog import SUFFIX
 from napari_pffnet.training.base import first_network
 from napari_pffnet.training.log import TrainingLog
 from napari_pffnet.training.precision import Arithmetic, choose_arithmetic
@@ -24,7 +25,7 @@ from napari_pffnet.training.state import (
     save_state,
 )
 from napari_pffnet.training.steps import CheckpointStep, TrainingResult
-from napari_pffnet.weights import SUFFIX, Model, save_checkpoint
+from napari_pffnet.weights import Model, save_checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path

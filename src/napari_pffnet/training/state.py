@@ -16,9 +16,10 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from napari_pffnet.catalog import SUFFIX
 from napari_pffnet.config import Recipe, Thresholds
 from napari_pffnet.training.steps import SetScores
-from napari_pffnet.weights import SUFFIX, read_tensors, write_tensors
+from napari_pffnet.weights import read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,124 @@
+"""The models that are known by name, and what their checkpoints say of themselves.
+
+Nothing here loads torch: the window of napari lists models too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from platformdirs import user_data_path
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+
+from napari_pffnet.config import CheckpointInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FORMAT = "napari-pffnet"
+FORMAT_VERSION = 1
+SUFFIX = ".safetensors"
+_BUNDLED = Path(__file__).parent / "models"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """A model that can be loaded by name."""
+
+    name: str
+    path: Path
+    source: Literal["bundled", "user"]
+
+
+def user_models_dir() -> Path:
+    """Return the folder of the user's models; NAPARI_PFFNET_HOME overrides it."""
+    home = os.environ.get("NAPARI_PFFNET_HOME")
+    return Path(home) if home else user_data_path("napari-pffnet", appauthor=False)
+
+
+def list_models() -> list[ModelEntry]:
+    """List the models that `weights.load_model` knows by name, bundled ones first."""
+    folders: list[tuple[Path, Literal["bundled", "user"]]] = [
+        (_BUNDLED, "bundled"),
+        (user_models_dir(), "user"),
+    ]
+    entries: dict[str, ModelEntry] = {}
+    for folder, source in folders:
+        for path in sorted(folder.glob(f"*{SUFFIX}")):
+            entries.setdefault(path.stem, ModelEntry(path.stem, path, source))
+    return list(entries.values())
+
+
+def find_model(name_or_path: str | os.PathLike[str]) -> Path:
+    """Return the file of a model, given its name or its path.
+
+    Raises
+    ------
+    ValueError
+        If no model has this name; the sentence lists those that exist.
+    FileNotFoundError
+        If a path was given and no file is there.
+    """
+    text = os.fspath(name_or_path)
+    names = {entry.name: entry.path for entry in list_models()}
+    if text in names:
+        return names[text]
+    if Path(text).is_file():
+        return Path(text)
+    if Path(text).name != text or text.endswith(SUFFIX):
+        raise FileNotFoundError(f"There is no checkpoint at {text}.")
+    known = ", ".join(names) if names else "none is installed"
+    raise ValueError(
+        f"No model is named {text!r}; known models: {known}. "
+        f"Give one of these or the path of a {SUFFIX} checkpoint."
+    )
+
+
+def read_info(path: str | os.PathLike[str]) -> CheckpointInfo:
+    """Read what a checkpoint says of itself, without reading its weights.
+
+    Raises
+    ------
+    ValueError
+        As :func:`~napari_pffnet.weights.load_model`, except for the hash, which
+        needs the weights.
+    """
+    return parse_info(Path(path), read_metadata(Path(path)))
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Return the metadata of a file of ours, refusing all others."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata: dict[str, str] = file.metadata() or {}
+    except FileNotFoundError:
+        raise FileNotFoundError(f"There is no checkpoint at {path}.") from None
+    except (SafetensorError, OSError) as error:
+        raise ValueError(
+            f"{path} is not a whole {SUFFIX} file; it is damaged, or a pickle "
+            "(.pt, .pth), which is never loaded."
+        ) from error
+    if metadata.get("format") != FORMAT:
+        raise ValueError(f"{path} was not written by {FORMAT} and cannot be used.")
+    if int(metadata.get("format_version", "0")) > FORMAT_VERSION:
+        raise ValueError(
+            f"{path} has format version {metadata['format_version']}, newer than "
+            f"{FORMAT_VERSION}; update napari-pffnet to use it."
+        )
+    return metadata
+
+
+def parse_info(path: Path, metadata: Mapping[str, str]) -> CheckpointInfo:
+    """Return the description in the metadata."""
+    try:
+        return CheckpointInfo.model_validate(json.loads(metadata["info"]))
+    except (KeyError, json.JSONDecodeError, ValidationError) as error:
+        raise ValueError(
+            f"{path} carries no valid description of its network "
+            "and cannot be used as a model."
+        ) from error

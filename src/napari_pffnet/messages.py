@@ -1,0 +1,235 @@
+"""What the window of napari and its child process say to each other.
+
+One message is one line of JSON.  Arrays never travel in it: they lie in files that
+both sides map into memory, and a message carries their path.  Nothing here loads
+torch or Qt.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from napari_pffnet.config import DataConfig, Recipe, SegmentConfig
+
+
+class Message(BaseModel):
+    """Base of all messages: frozen, and unknown names are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ArrayFile(Message):
+    """An array that lies in a file of the window's private folder."""
+
+    path: str
+    kind: Literal["npy", "pickle"] = Field(
+        "npy", description="pickle: a lazy array (dask, zarr), read piece by piece."
+    )
+
+
+class ImageRef(Message):
+    """An image layer."""
+
+    array: ArrayFile
+    axes: str = Field(description="A letter for each axis: T, Z, Y, X, C, S.")
+    channel_names: tuple[str, ...] = ()
+    pixel_size_um: float | None = None
+    name: str = ""
+
+
+class Region(Message):
+    """A half-open rectangle of the image, pixels."""
+
+    y0: int
+    x0: int
+    y1: int
+    x1: int
+
+
+class TrainingPair(Message):
+    """An image layer with its labels, in one plane."""
+
+    image: ImageRef
+    labels: ArrayFile
+    ignore: ArrayFile | None = None
+    classes: ArrayFile | None = Field(
+        None, description="(N + 1,) class of each label, or a class map (Y, X)."
+    )
+
+
+# ----------------------------------------------------------------- requests
+
+
+class DescribeDevices(Message):
+    """Tell which devices there are."""
+
+    kind: Literal["devices"] = "devices"
+
+
+class SegmentRequest(Message):
+    """Segment an image, or a part of it, plane by plane."""
+
+    kind: Literal["segment"] = "segment"
+    image: ImageRef
+    region: Region | None = None
+    model: str
+    device: str = "auto"
+    config: SegmentConfig = SegmentConfig()
+    out: str = Field(description="Folder for the arrays of the result.")
+
+
+class TrainRequest(Message):
+    """Train or fine-tune a model."""
+
+    kind: Literal["train"] = "train"
+    pairs: tuple[TrainingPair, ...] = ()
+    folder: str | None = None
+    base: str | None = None
+    recipe: Recipe
+    data: DataConfig = DataConfig()
+    device: str = "auto"
+    out: str = Field(description="Checkpoint to write.")
+
+
+class Cancel(Message):
+    """Stop the running job between two steps; its result is not wanted."""
+
+    kind: Literal["cancel"] = "cancel"
+
+
+class Finish(Message):
+    """Stop a training between two steps and keep its best weights."""
+
+    kind: Literal["finish"] = "finish"
+
+
+class Envelope(Message):
+    """A request, and the number by which its answers are known."""
+
+    job: int
+    request: Annotated[
+        DescribeDevices | SegmentRequest | TrainRequest | Cancel | Finish,
+        Field(discriminator="kind"),
+    ]
+
+
+# ------------------------------------------------------------------ answers
+
+
+class Device(Message):
+    """A device that the network can run on."""
+
+    name: str = Field(description="What load_model takes: cpu, cuda:0, mps.")
+    title: str = Field(description="What a person calls it.")
+
+
+class Devices(Message):
+    """The devices of this machine, the one that auto takes first."""
+
+    kind: Literal["devices"] = "devices"
+    devices: tuple[Device, ...]
+    why_no_gpu: str = Field("", description="A sentence; empty where a GPU is used.")
+
+
+class Progress(Message):
+    """How far a job is."""
+
+    kind: Literal["progress"] = "progress"
+    done: int
+    total: int
+    text: str = ""
+
+
+class SegmentDone(Message):
+    """A segmentation is complete; the arrays lie in the folder of the request."""
+
+    kind: Literal["segmented"] = "segmented"
+    record: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+class LossStep(Message):
+    """One training step is done."""
+
+    kind: Literal["loss"] = "loss"
+    step: int
+    steps: int
+    losses: dict[str, float]
+    total: float
+    learning_rate: float
+    seconds: float
+
+
+class ScoreStep(Message):
+    """The network was validated; step 0 is the base model before any training."""
+
+    kind: Literal["score"] = "score"
+    step: int
+    aji: float
+    pq: float
+    score_threshold: float
+    is_best: bool
+    preview: ArrayFile | None = Field(
+        None, description="(3, Y, X) int32: prediction, truth, and the image as bytes."
+    )
+
+
+class TrainDone(Message):
+    """A training has ended, and its best weights are written."""
+
+    kind: Literal["trained"] = "trained"
+    path: str
+    steps: int
+    best_step: int
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+
+class Stopped(Message):
+    """A job was cancelled."""
+
+    kind: Literal["stopped"] = "stopped"
+
+
+class Failed(Message):
+    """A job has failed."""
+
+    kind: Literal["failed"] = "failed"
+    sentence: str = Field(description="What happened and what to do.")
+    details: str = Field("", description="The traceback, for a report.")
+
+
+class Answer(Message):
+    """An answer to the request of a job."""
+
+    job: int
+    body: Annotated[
+        Devices
+        | Progress
+        | SegmentDone
+        | LossStep
+        | ScoreStep
+        | TrainDone
+        | Stopped
+        | Failed,
+        Field(discriminator="kind"),
+    ]
+
+
+def read_line(line: bytes | str) -> Envelope | Answer:
+    """Return the message of one line.
+
+    Raises
+    ------
+    ValueError
+        If the line is no message.
+    """
+    adapter: TypeAdapter[Envelope | Answer] = TypeAdapter(Envelope | Answer)
+    return adapter.validate_json(line)
+
+
+def write_line(message: Envelope | Answer) -> bytes:
+    """Return a message as one line of UTF-8, its end included."""
+    return message.model_dump_json().encode() + b"\n"
