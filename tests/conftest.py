@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", "1")
 
+# Before pytest-qt chooses: it and qtpy would take different bindings by themselves.
+os.environ.setdefault("QT_API", "pyside6")
+os.environ["PYTEST_QT_API"] = os.environ["QT_API"]
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
