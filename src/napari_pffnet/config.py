@@ -30,6 +30,15 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Region(Config):
+    """A half-open rectangle of an image, pixels."""
+
+    y0: int
+    x0: int
+    y1: int
+    x1: int
+
+
 class LossWeights(Config):
     """Weights of the terms of eq. 5 of the PFFNet paper."""
 

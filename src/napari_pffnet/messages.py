@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from napari_pffnet.config import DataConfig, Recipe, SegmentConfig
+from napari_pffnet.config import DataConfig, Recipe, Region, SegmentConfig
 
 
 class Message(BaseModel):
@@ -37,15 +37,6 @@ class ImageRef(Message):
     channel_names: tuple[str, ...] = ()
     pixel_size_um: float | None = None
     name: str = ""
-
-
-class Region(Message):
-    """A half-open rectangle of the image, pixels."""
-
-    y0: int
-    x0: int
-    y1: int
-    x1: int
 
 
 class TrainingPair(Message):
