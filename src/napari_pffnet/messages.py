@@ -7,6 +7,7 @@ torch or Qt.
 
 from __future__ import annotations
 
+import traceback
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -192,21 +193,42 @@ class Failed(Message):
     details: str = Field("", description="The traceback, for a report.")
 
 
+Result = Devices | SegmentDone | TrainDone
+RESULTS = (Devices, SegmentDone, TrainDone)
+"""What a job ends with that neither failed nor was cancelled."""
+Body = Result | Progress | LossStep | ScoreStep | Stopped | Failed
+
+
 class Answer(Message):
     """An answer to the request of a job."""
 
     job: int
-    body: Annotated[
-        Devices
-        | Progress
-        | SegmentDone
-        | LossStep
-        | ScoreStep
-        | TrainDone
-        | Stopped
-        | Failed,
-        Field(discriminator="kind"),
-    ]
+    body: Annotated[Body, Field(discriminator="kind")]
+
+
+def explain(error: BaseException) -> Failed:
+    """Say what went wrong, while its traceback is at hand."""
+    details = "".join(traceback.format_exception(error))
+    return Failed(sentence=_sentence(error), details=details)
+
+
+def _sentence(error: BaseException) -> str:
+    text = str(error).strip()
+    lacks_memory = "out of memory" in text or "allocate memory" in text
+    if isinstance(error, MemoryError) or lacks_memory:
+        return (
+            "The memory did not suffice. Close other programs, or take a smaller "
+            "part of the image, then try again."
+        )
+    if isinstance(error, OSError) and error.strerror:
+        place = f": {error.filename}" if error.filename else ""
+        return f"{error.strerror}{place}."
+    if isinstance(error, ValueError | OSError) and text:
+        return text
+    return (
+        f"Something unexpected happened ({type(error).__name__}: {text}). "
+        "Please report it with the details."
+    )
 
 
 def read_line(line: bytes | str) -> Envelope | Answer:

@@ -1,0 +1,66 @@
+"""Segmentation of an image layer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_pffnet.messages import Progress, SegmentDone
+from napari_pffnet.segmentation.planes import segment_planes_iter
+from napari_pffnet.worker.arrays import read_array
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from napari_pffnet.messages import SegmentRequest
+    from napari_pffnet.segmentation.planes import PlaneDone, PlanesResult
+    from napari_pffnet.worker.models import KeptModel
+
+_PARTS = 1000
+"""Of the progress."""
+
+
+def run(
+    request: SegmentRequest, kept: KeptModel
+) -> Generator[Progress | SegmentDone, None, None]:
+    """Segment, and write the result into the folder of the request.
+
+    Writes ``labels.npy``, ``semantic.npy``, ``objects.pkl`` (the table) and
+    ``candidates/``.
+    """
+    yield Progress(done=0, total=_PARTS, text="loading the model")
+    model = kept.get(request.model, request.device)
+    yield Progress(done=0, total=_PARTS)
+    steps = segment_planes_iter(
+        read_array(request.image.array),
+        model,
+        request.config,
+        axes=request.image.axes,
+        region=request.region,
+        channel_names=request.image.channel_names,
+        pixel_size_um=request.image.pixel_size_um,
+    )
+    while True:
+        try:
+            yield _progress(next(steps))
+        except StopIteration as stop:
+            result: PlanesResult = stop.value
+            break
+    _write(result, Path(request.out))
+    yield SegmentDone(record=result.record.model_dump(mode="json"), notes=result.notes)
+
+
+def _progress(step: PlaneDone) -> Progress:
+    text = f"plane {step.plane} of {step.planes}" if step.planes > 1 else ""
+    return Progress(done=round(step.fraction * _PARTS), total=_PARTS, text=text)
+
+
+def _write(result: PlanesResult, folder: Path) -> None:
+    (folder / "candidates").mkdir(parents=True, exist_ok=True)
+    np.save(folder / "labels.npy", result.labels)
+    np.save(folder / "semantic.npy", result.semantic)
+    # In the window's private folder; CSV would lose the types of the columns.
+    result.table.to_pickle(folder / "objects.pkl")
+    result.candidates.write(folder / "candidates")
