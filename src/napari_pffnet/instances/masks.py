@@ -1,9 +1,4 @@
-"""Objects of one image: boxes, cropped masks, classes, scores and qualities.
-
-Masks live cropped to their windows and end to end in one array, so that memory
-and time go with the sum of the windows and never with objects x image.
-Coordinates are continuous: pixel i covers [i, i + 1), its centre is i + 0.5.
-"""
+"""Candidates of one image, and how they are painted into one label image."""
 
 from __future__ import annotations
 
@@ -13,6 +8,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+
+from napari_pffnet.instances.grids import paste, windows_of
+from napari_pffnet.instances.table import (
+    confidences,
+    label_extents,
+    measured_columns,
+    object_columns,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,8 +79,7 @@ class Instances:
     @property
     def confidences(self) -> NDArray[np.float32]:
         """(N,) float32: score x quality (eq. 6), or the score without a quality."""
-        known = ~np.isnan(self.qualities)
-        return np.where(known, self.scores * self.qualities, self.scores)
+        return confidences(self.scores, self.qualities)
 
     @property
     def areas(self) -> NDArray[np.int64]:
@@ -159,9 +161,9 @@ class Instances:
         shape
             (Y, X) of the image.
         """
-        windows = _windows(boxes_xyxy, shape)
+        windows = windows_of(boxes_xyxy, shape)
         crops = [
-            _paste(grid, box, window)
+            paste(grid, box, window)
             for grid, box, window in zip(
                 probabilities, boxes_xyxy.tolist(), windows.tolist(), strict=True
             )
@@ -263,7 +265,13 @@ class Instances:
 
     # ------------------------------------------------------------- painted
 
-    def paint(self, *, score_threshold: float = 0.5, covered: float = 0.7) -> Painted:
+    def paint(
+        self,
+        *,
+        score_threshold: float = 0.5,
+        quality_threshold: float = 0.0,
+        covered: float = 0.7,
+    ) -> Painted:
         """Paint the candidates into one label image, the most confident first.
 
         Pixels that two candidates claim go to the more confident one; ties go to
@@ -273,21 +281,55 @@ class Instances:
         ----------
         score_threshold
             Candidates of lower classification score are left out.
+        quality_threshold
+            So are those of lower quality, where the quality is known.
         covered
             So are those of which more than this share is painted already.
         """
         labels = np.zeros(self.shape, np.int32)
+        reach = self.reach(score_threshold, quality_threshold)
+        index = self.paint_free(labels, reach, covered=covered)
+        ids = np.zeros(len(self) + 1, np.int32)
+        ids[index + 1] = np.arange(1, len(index) + 1)
+        return Painted(ids[labels], index)
+
+    def reach(
+        self, score_threshold: float, quality_threshold: float = 0.0
+    ) -> BoolArray:
+        """Say which (N,) candidates reach both thresholds; NaN quality passes."""
+        below = (self.scores < score_threshold) | (self.qualities < quality_threshold)
+        return ~below
+
+    def paint_free(
+        self, labels: NDArray[np.int32], wanted: BoolArray, *, covered: float
+    ) -> NDArray[np.int64]:
+        """Paint candidates into the free pixels of a label image.
+
+        Parameters
+        ----------
+        labels
+            (Y, X) int32, changed in place: where it is 0, candidate ``i`` becomes
+            ``i + 1``.
+        wanted
+            (N,) which candidates to paint, the most confident first.
+        covered
+            Those are left out of which a larger share is not free.
+
+        Returns
+        -------
+        (K,) int64 the candidates that were painted, in this order.
+        """
         order = np.argsort(-self.confidences, kind="stable")
-        index: list[int] = []
-        for i in order[self.scores[order] >= score_threshold].tolist():
+        painted: list[int] = []
+        for i in order[wanted[order]].tolist():
             y0, x0, y1, x1 = self.boxes[i].tolist()
             window, mask = labels[y0:y1, x0:x1], self.mask(i)
             free = mask & (window == 0)
             area, kept = np.count_nonzero(mask), np.count_nonzero(free)
             if kept > 0 and area - kept <= covered * area:
-                index.append(i)
-                window[free] = len(index)
-        return Painted(labels, np.array(index, np.int64))
+                painted.append(i)
+                window[free] = i + 1
+        return np.array(painted, np.int64)
 
     def to_labels(
         self, *, score_threshold: float = 0.5, covered: float = 0.7
@@ -320,70 +362,15 @@ class Instances:
         boxes of the painted pixels.
         """
         ids, boxes, areas = label_extents(labels)
-        class_ids = self.class_ids[index]
-        table: dict[str, Any] = {
-            "label": ids.astype(np.int32),
-            "class": np.array(classes, dtype=object)[class_ids - 1],
-            "class_id": class_ids,
-            "score": self.scores[index],
-            "quality": self.qualities[index],
-            "confidence": self.confidences[index],
-            "area": areas,
-        }
-        names = ("bbox_y0", "bbox_x0", "bbox_y1", "bbox_x1")
-        table |= dict(zip(names, boxes.T, strict=True))
-        at_end = boxes[:, 2:] == np.array(labels.shape)
-        table["touches_border"] = ((boxes[:, :2] == 0) | at_end).any(axis=1)
-        if pixel_size_um is not None:
-            table["area_um2"] = areas * pixel_size_um**2
-        return pd.DataFrame(table)
-
-
-def label_extents(
-    labels: IntArray,
-) -> tuple[IntArray, NDArray[np.int64], NDArray[np.int64]]:
-    """Measure the objects of a (Y, X) label image.
-
-    Returns
-    -------
-    (N,) ids rising, (N, 4) int64 half-open boxes y0, x0, y1, x1, (N,) int64 areas.
-    """
-    flat = np.flatnonzero(labels)
-    values = labels.ravel()[flat]
-    order = np.argsort(values, kind="stable")
-    ids, starts, areas = np.unique(values[order], return_index=True, return_counts=True)
-    if len(ids) == 0:
-        return ids, np.empty((0, 4), np.int64), areas
-    y, x = np.divmod(flat[order], labels.shape[1])
-    lowest = [np.minimum.reduceat(a, starts) for a in (y, x)]
-    highest = [np.maximum.reduceat(a, starts) + 1 for a in (y, x)]
-    return ids, np.stack([*lowest, *highest], axis=1), areas
-
-
-def _windows(boxes_xyxy: FloatArray, shape: Shape) -> NDArray[np.int64]:
-    """Return (N, 4) y0, x0, y1, x1: the pixels whose centres lie in the boxes."""
-    yxyx = np.asarray(boxes_xyxy, np.float64).reshape(-1, 4)[:, [1, 0, 3, 2]]
-    windows = np.clip(np.ceil(yxyx - 0.5), 0, [*shape, *shape]).astype(np.int64)
-    windows[:, 2:] = np.maximum(windows[:, 2:], windows[:, :2])
-    return windows
-
-
-def _paste(grid: FloatArray, box: list[float], window: list[int]) -> BoolArray:
-    """Evaluate one (M, M) mask at the pixel centres of its window."""
-    x0, y0, x1, y1 = box
-    low, high, part = _cells(window[0], window[2], y0, y1, len(grid))
-    rows = grid[low] + (grid[high] - grid[low]) * part[:, None]
-    low, high, part = _cells(window[1], window[3], x0, x1, len(grid))
-    left = rows[:, low]
-    return np.asarray(left + (rows[:, high] - left) * part > 0.5)
-
-
-def _cells(
-    first: int, last: int, start: float, stop: float, cells: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """Find the two cells around each pixel centre and how far it is between them."""
-    scale = cells / max(stop - start, 1e-6)
-    place = (np.arange(first, last) + (0.5 - start)) * scale - 0.5
-    place = place.clip(0, cells - 1)
-    low = place.astype(np.int64)
-    return low, np.minimum(low + 1, cells - 1), (place - low).astype(np.float32)
+        return pd.DataFrame(
+            {"label": ids.astype(np.int32)}
+            | object_columns(
+                self.class_ids[index],
+                self.scores[index],
+                self.qualities[index],
+                classes=classes,
+            )
+            | measured_columns(
+                boxes, areas, frame=(0, 0, *self.shape), pixel_size_um=pixel_size_um
+            )
+        )

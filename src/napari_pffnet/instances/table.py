@@ -1,0 +1,98 @@
+"""What is known of objects, as columns of a table: one row an object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    IntArray = NDArray[np.integer[Any]]
+    FloatArray = NDArray[np.floating[Any]]
+
+
+def confidences(scores: FloatArray, qualities: FloatArray) -> FloatArray:
+    """Return score x quality (eq. 6), or the score where there is no quality."""
+    return np.where(np.isnan(qualities), scores, scores * qualities)
+
+
+def object_columns(
+    class_ids: IntArray,
+    scores: FloatArray,
+    qualities: FloatArray,
+    *,
+    classes: Sequence[str],
+) -> dict[str, Any]:
+    """Return ``class, class_id, score, quality, confidence`` of N objects.
+
+    Parameters
+    ----------
+    class_ids, scores, qualities
+        (N,) each.
+    classes
+        Names of classes 1..C.
+    """
+    return {
+        "class": np.array(classes, dtype=object)[class_ids - 1],
+        "class_id": class_ids,
+        "score": scores,
+        "quality": qualities,
+        "confidence": confidences(scores, qualities),
+    }
+
+
+def measured_columns(
+    boxes: IntArray,
+    areas: IntArray,
+    *,
+    frame: tuple[int, int, int, int],
+    pixel_size_um: float | None = None,
+) -> dict[str, Any]:
+    """Return ``area, bbox_*, touches_border`` of N objects, and ``area_um2``.
+
+    Parameters
+    ----------
+    boxes
+        (N, 4) half-open y0, x0, y1, x1 of the painted pixels.
+    areas
+        (N,) pixels; 0: not painted.
+    frame
+        y0, x0, y1, x1 of the part of the image in which objects are looked for.
+    pixel_size_um
+        Side of a pixel in micrometres, where known.
+    """
+    names = ("bbox_y0", "bbox_x0", "bbox_y1", "bbox_x1")
+    outside = (boxes[:, :2] <= frame[:2]) | (boxes[:, 2:] >= frame[2:])
+    columns: dict[str, Any] = {
+        "area": areas,
+        **dict(zip(names, boxes.T, strict=True)),
+        "touches_border": outside.any(axis=1) & (areas > 0),
+    }
+    if pixel_size_um is not None:
+        columns["area_um2"] = areas * pixel_size_um**2
+    return columns
+
+
+def label_extents(
+    labels: IntArray,
+) -> tuple[IntArray, NDArray[np.int64], NDArray[np.int64]]:
+    """Measure the objects of a (Y, X) label image.
+
+    Returns
+    -------
+    (N,) ids rising, (N, 4) int64 half-open boxes y0, x0, y1, x1, (N,) int64 areas.
+    """
+    flat = np.flatnonzero(labels)
+    values = labels.ravel()[flat]
+    order = np.argsort(values, kind="stable")
+    ids, starts, areas = np.unique(values[order], return_index=True, return_counts=True)
+    if len(ids) == 0:
+        return ids, np.empty((0, 4), np.int64), areas
+    y, x = np.divmod(flat[order], labels.shape[1])
+    lowest = [np.minimum.reduceat(a, starts) for a in (y, x)]
+    highest = [np.maximum.reduceat(a, starts) + 1 for a in (y, x)]
+    return ids, np.stack([*lowest, *highest], axis=1), areas
