@@ -346,6 +346,12 @@ class TrainConfig(Config):
     validation_images: int = Field(
         0, ge=0, description="Validate on at most so many images; 0: on all."
     )
+    validation_size: int = Field(
+        0,
+        ge=0,
+        description="Validate on a square of this side of each image, that with the "
+        "most objects, pixels; 0: on whole images.",
+    )
     seed: int = Field(0, ge=0)
     workers: int = Field(0, ge=0, description="Processes that prepare crops.")
     threads: int = Field(0, ge=0, description="CPU threads; 0: as torch chooses.")

@@ -3,9 +3,11 @@ import numpy as np
 import pytest
 
 import napari_pffnet as pff
-from napari_pffnet.config import Recipe
+from napari_pffnet.config import CheckpointInfo, ModelConfig, Recipe
 from napari_pffnet.data.pack import write_pack
+from napari_pffnet.data.pairs import from_arrays
 from napari_pffnet.training import TrainingError, ValidationStep, load_training_data
+from napari_pffnet.training.record import summarize
 
 
 def write_folder(folder, images):
@@ -49,6 +51,36 @@ def test_a_single_object_is_trained_and_validated_on(images, caplog):
     data = load_training_data([one], recipe=Recipe())
     assert data.train[0] is data.validation["val"][0] is one
     assert "too few objects" in caplog.text
+
+
+def test_only_what_is_known_is_looked_at(images):
+    whole = images[0]
+    ignore = np.ones(whole.labels.shape, bool)
+    ignore[:64] = False
+    pair = [(whole.image[..., 0], whole.labels)]
+    part = from_arrays(*zip(*pair, strict=True), ignore=[ignore])
+    data = load_training_data(part, recipe=Recipe())
+    known = len(np.unique(whole.labels[:64])) - 1
+    numbers = [len(i.class_ids) for i in (*data.train, *data.validation["val"])]
+    assert 0 < sum(numbers) <= known < len(whole.class_ids)
+
+
+def test_sizes_that_the_base_has_not_seen_are_scaled(images):
+    base = CheckpointInfo(
+        model=ModelConfig(), diameter=32.0, diameter_range=(20.0, 60.0)
+    )
+    data = load_training_data(images, recipe=Recipe(), base=base)
+    summary = summarize(data.train)
+    assert summary.diameter == pytest.approx(32, rel=0.1)
+    plain = load_training_data(images, recipe=Recipe())
+    assert summarize(plain.train).diameter < 20
+
+
+def test_validation_may_look_at_a_part_only(images):
+    recipe = Recipe.model_validate({"train": {"validation_size": 40}})
+    data = load_training_data(images, recipe=recipe)
+    assert data.validation["val"][0].labels.shape == (40, 40)
+    assert data.train[0].labels.shape == (96, 96)
 
 
 def test_kinds_of_data_are_not_mixed(images):

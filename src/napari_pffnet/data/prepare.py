@@ -25,6 +25,7 @@ from napari_pffnet.data.classes import Classes, class_of_objects
 from napari_pffnet.data.normalize import normalize
 from napari_pffnet.data.training_image import (
     TrainingImage,
+    drop_unknown,
     keep_objects,
     number_densely,
 )
@@ -143,7 +144,7 @@ def _combine(
             findings.append(Finding(Problem.CLASSLESS, name, message))
         image = keep_objects(image, class_ids > 0, class_ids)
     usable = all(finding.severity != "error" for finding in findings)
-    return Checked((image,) if usable else (), tuple(findings))
+    return Checked((drop_unknown(image),) if usable else (), tuple(findings))
 
 
 def _to_bytes(plane: PlanarImage, rules: ReadRules) -> tuple[NDArray[np.uint8], str]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_pffnet.data.training_image import (
-    TrainingImage,
-    keep_objects,
-    number_densely,
-)
+from napari_pffnet.data.parts import cut_window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from napari_pffnet.data.training_image import TrainingImage
 
 VALIDATION_SHARE = 0.1
 """Of several images, so many are set aside, and at least one."""
@@ -116,16 +114,6 @@ def _objects_of(split: Split) -> int:
 
 def _piece(image: TrainingImage, axis: int, start: int, stop: int) -> TrainingImage:
     """Cut out rows or columns; objects that are not whole there are ignored."""
-    window = (slice(None),) * axis + (slice(start, stop),)
-    labels, numbers = number_densely(image.labels[window])
-    count = len(image.class_ids)
-    full = np.bincount(image.labels.ravel(), minlength=count + 1)
-    left = np.bincount(image.labels[window].ravel(), minlength=count + 1)
-    part = TrainingImage(
-        image.image[window],
-        labels,
-        None if image.ignore is None else image.ignore[window],
-        image.class_ids[numbers - 1],
-        f"{image.name} [{start}:{stop}]",
-    )
-    return keep_objects(part, (left == full)[numbers])
+    windows = [slice(None), slice(None)]
+    windows[axis] = slice(start, stop)
+    return replace(cut_window(image, *windows), name=f"{image.name} [{start}:{stop}]")

@@ -73,6 +73,22 @@ def keep_objects(
     return TrainingImage(image.image, labels, ignore, class_ids[kept], image.name)
 
 
+def drop_unknown(image: TrainingImage) -> TrainingImage:
+    """Ignore the objects that lie for the most part where nothing is known.
+
+    Parameters
+    ----------
+    image
+        Not changed.
+    """
+    if image.ignore is None:
+        return image
+    count = len(image.class_ids) + 1
+    full = np.bincount(image.labels.ravel(), minlength=count)
+    known = np.bincount(image.labels[~image.ignore], minlength=count)
+    return keep_objects(image, (2 * known >= full)[1:])
+
+
 def number_densely(
     labels: NDArray[np.generic],
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:

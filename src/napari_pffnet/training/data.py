@@ -5,19 +5,26 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_pffnet.config import DataConfig, Recipe
+from napari_pffnet.config import CheckpointInfo, DataConfig, Recipe
 from napari_pffnet.data.pack import read_pack
 from napari_pffnet.data.pairs import from_arrays, load_pairs
+from napari_pffnet.data.parts import (
+    at_scale,
+    busiest_part,
+    known_part,
+    median_diameter,
+)
 from napari_pffnet.data.prepare import ReadRules
 from napari_pffnet.data.split import split_validation
 from napari_pffnet.data.training_image import TrainingImage
+from napari_pffnet.segmentation.diameter import choose_scale
 
 logger = logging.getLogger("napari_pffnet")
 
@@ -26,12 +33,29 @@ ImageSource = str | os.PathLike[str] | Sequence[TrainingImage] | Sequence[Pair]
 """A folder, a pack (``.npz``), training images, or pairs of image and labels."""
 
 
+CONTEXT = 64
+"""So many pixels around the known part of an image are seen, though not learnt."""
+NOT_SET_ASIDE = (
+    "There are too few objects to set some aside; the validation scores are those of "
+    "the images that are trained on."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """What a run trains on, and what it validates on by the name of the set."""
+    """What a run trains on, and what it validates on by the name of the set.
+
+    Attributes
+    ----------
+    train, validation
+        The images.
+    notes
+        Sentences for the user.
+    """
 
     train: tuple[TrainingImage, ...]
     validation: dict[str, tuple[TrainingImage, ...]]
+    notes: tuple[str, ...] = ()
 
 
 def load_training_data(
@@ -40,6 +64,7 @@ def load_training_data(
     *,
     recipe: Recipe,
     config: DataConfig | None = None,
+    base: CheckpointInfo | None = None,
 ) -> TrainingData:
     """Read the images to train and to validate on.
 
@@ -55,6 +80,9 @@ def load_training_data(
         Its model and normalisation say how images are read.
     config
         Axes, channels and treatment of binary masks.
+    base
+        Model to fine-tune: images whose objects have sizes that it has never seen
+        are shown to it at the scale at which it would segment them.
 
     Raises
     ------
@@ -63,26 +91,71 @@ def load_training_data(
     """
     rules = ReadRules(config or DataConfig(), recipe.model, recipe.normalization)
     if val is not None:
-        scored = tuple(_read(val, rules, part="val"))
-        return TrainingData(tuple(_read(train, rules)), {"val": scored})
-    if _is_pack(train):
-        return TrainingData(
+        data = TrainingData(
+            tuple(_read(train, rules)), {"val": tuple(_read(val, rules, part="val"))}
+        )
+    elif _is_pack(train):
+        data = TrainingData(
             tuple(_read(train, rules)),
             {name: tuple(i) for name, i in read_pack(train, part="val").items()},
         )
-    return _hold_out(_read(train, rules), recipe.train.seed)
+    else:
+        return hold_out(_read(train, rules), recipe=recipe, base=base)
+    return _fit(data, recipe, base)
 
 
-def _hold_out(images: Sequence[TrainingImage], seed: int) -> TrainingData:
-    """Set some of the images, or a part of a single one, aside for validation."""
-    split = split_validation(images, seed=seed)
+def hold_out(
+    images: Sequence[TrainingImage],
+    *,
+    recipe: Recipe,
+    base: CheckpointInfo | None = None,
+) -> TrainingData:
+    """Set some of the images, or a part of a single one, aside for validation.
+
+    Parameters
+    ----------
+    images
+        All images; with too few objects to set some aside, the same are validated.
+    recipe, base
+        As in `load_training_data`.
+    """
+    images = [known_part(image, margin=CONTEXT) for image in images]
+    split = split_validation(images, seed=recipe.train.seed)
     if _has_objects(split.train) and _has_objects(split.validation):
-        return TrainingData(split.train, {"val": split.validation})
-    logger.warning(
-        "There are too few objects to set some aside; the validation scores are "
-        "those of the images that are trained on."
+        data = TrainingData(split.train, {"val": split.validation})
+    else:
+        logger.warning(NOT_SET_ASIDE)
+        data = TrainingData(tuple(images), {"val": tuple(images)}, (NOT_SET_ASIDE,))
+    return _fit(data, recipe, base)
+
+
+def _fit(
+    data: TrainingData, recipe: Recipe, base: CheckpointInfo | None
+) -> TrainingData:
+    """Leave what is worth looking at, at the scale at which it is looked at."""
+    sizes = [median_diameter(image) for image in data.train]
+    found = [size for size in sizes if size is not None]
+    common = float(np.median(found)) if found and base is not None else None
+
+    def fit(image: TrainingImage) -> TrainingImage:
+        part = known_part(image, margin=CONTEXT)
+        if base is None or common is None:
+            return part
+        size = median_diameter(part) or common
+        return at_scale(part, choose_scale(size, base.diameter, base.diameter_range))
+
+    def fit_validation(image: TrainingImage) -> TrainingImage:
+        side = recipe.train.validation_size
+        return busiest_part(fit(image), side=side) if side else fit(image)
+
+    return replace(
+        data,
+        train=tuple(fit(image) for image in data.train),
+        validation={
+            name: tuple(fit_validation(image) for image in images)
+            for name, images in data.validation.items()
+        },
     )
-    return TrainingData(tuple(images), {"val": tuple(images)})
 
 
 def _has_objects(images: Sequence[TrainingImage]) -> bool:

@@ -1,0 +1,148 @@
+"""Parts of a training image, and a training image at another scale."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from scipy.ndimage import find_objects
+from torchvision.transforms import v2
+
+from napari_pffnet.data.training_image import (
+    TrainingImage,
+    keep_objects,
+    number_densely,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def cut_window(image: TrainingImage, rows: slice, columns: slice) -> TrainingImage:
+    """Cut out a window; objects that are not whole there are ignored.
+
+    Parameters
+    ----------
+    image
+        Not changed.
+    rows, columns
+        Pixels of the image.
+    """
+    window = (rows, columns)
+    labels, numbers = number_densely(image.labels[window])
+    count = len(image.class_ids)
+    full = np.bincount(image.labels.ravel(), minlength=count + 1)
+    left = np.bincount(image.labels[window].ravel(), minlength=count + 1)
+    part = TrainingImage(
+        image.image[window],
+        labels,
+        None if image.ignore is None else image.ignore[window],
+        image.class_ids[numbers - 1],
+        image.name,
+    )
+    return keep_objects(part, (left == full)[numbers])
+
+
+def known_part(image: TrainingImage, *, margin: int) -> TrainingImage:
+    """Cut off the borders of which nothing is known.
+
+    Parameters
+    ----------
+    image
+        Not changed; returned as it is where all of it is known, or nothing.
+    margin
+        So many pixels beyond what is known stay: they are seen, not learnt.
+    """
+    if image.ignore is None or image.ignore.all():
+        return image
+    known = ~image.ignore
+    rows, columns = (
+        _padded(np.flatnonzero(known.any(1 - axis)), margin, known.shape[axis])
+        for axis in (0, 1)
+    )
+    return cut_window(image, rows, columns)
+
+
+def busiest_part(image: TrainingImage, *, side: int) -> TrainingImage:
+    """Cut out a square with as many objects in it as can be.
+
+    Parameters
+    ----------
+    image
+        Not changed; returned as it is where it is no larger.
+    side
+        Of the square, pixels.
+    """
+    shape = image.labels.shape
+    if max(shape) <= side:
+        return image
+    windows = find_objects(image.labels)
+    centers = np.array(
+        [[(axis.start + axis.stop) / 2 for axis in window] for window in windows]
+    ).reshape(-1, 2)
+    starts = [
+        (_start(y, side, shape[0]), _start(x, side, shape[1])) for y, x in centers
+    ] or [(0, 0)]
+
+    def count(start: tuple[int, int]) -> int:
+        inside = (centers >= start) & (centers < np.add(start, side))
+        return int(inside.all(1).sum())
+
+    y, x = max(starts, key=count)
+    return cut_window(image, slice(y, y + side), slice(x, x + side))
+
+
+def at_scale(image: TrainingImage, scale: float) -> TrainingImage:
+    """Return an image magnified by ``scale``, its labels too.
+
+    Objects that no pixel is left of are gone.
+    """
+    if scale == 1:
+        return image
+    size = [max(1, round(length * scale)) for length in image.labels.shape]
+    labels, numbers = number_densely(_nearest(image.labels, size))
+    return TrainingImage(
+        _resized(image.image, size),
+        labels,
+        None if image.ignore is None else _nearest(image.ignore, size),
+        image.class_ids[numbers - 1],
+        image.name,
+    )
+
+
+def median_diameter(image: TrainingImage) -> float | None:
+    """Return the median of sqrt(4 area / pi), pixels; None without objects."""
+    areas = np.bincount(image.labels.ravel())[1:]
+    if not len(areas):
+        return None
+    return float(np.median(np.sqrt(4 * areas / np.pi)))
+
+
+def _padded(found: NDArray[np.intp], margin: int, length: int) -> slice:
+    return slice(max(found[0] - margin, 0), min(found[-1] + 1 + margin, length))
+
+
+def _start(center: float, side: int, length: int) -> int:
+    return int(np.clip(round(center - side / 2), 0, max(length - side, 0)))
+
+
+def _nearest(values: NDArray[np.generic], size: list[int]) -> NDArray[np.generic]:
+    rows, columns = (
+        ((np.arange(new) + 0.5) * (old / new)).astype(int)
+        for new, old in zip(size, values.shape, strict=True)
+    )
+    return values[rows[:, None], columns]
+
+
+def _resized(
+    pixels: NDArray[np.uint8] | NDArray[np.float32], size: list[int]
+) -> NDArray[np.uint8] | NDArray[np.float32]:
+    """Resize (Y, X, C); channels that are one view of the same pixels stay so."""
+    channels = pixels.shape[2]
+    if channels > 1 and pixels.strides[2] == 0:
+        one = _resized(pixels[..., :1], size)
+        return np.broadcast_to(one, (*one.shape[:2], channels))
+    image = torch.from_numpy(pixels.transpose(2, 0, 1).copy())
+    resized: torch.Tensor = v2.functional.resize(image, size, antialias=True)
+    return np.ascontiguousarray(resized.numpy().transpose(1, 2, 0))
