@@ -97,14 +97,14 @@ class Finish(Message):
     kind: Literal["finish"] = "finish"
 
 
+Request = DescribeDevices | SegmentRequest | TrainRequest
+
+
 class Envelope(Message):
     """A request, and the number by which its answers are known."""
 
     job: int
-    request: Annotated[
-        DescribeDevices | SegmentRequest | TrainRequest | Cancel | Finish,
-        Field(discriminator="kind"),
-    ]
+    request: Annotated[Request | Cancel | Finish, Field(discriminator="kind")]
 
 
 # ------------------------------------------------------------------ answers
@@ -196,6 +196,8 @@ class Failed(Message):
 Result = Devices | SegmentDone | TrainDone
 RESULTS = (Devices, SegmentDone, TrainDone)
 """What a job ends with that neither failed nor was cancelled."""
+LAST = (*RESULTS, Stopped, Failed)
+"""What a job ends with."""
 Body = Result | Progress | LossStep | ScoreStep | Stopped | Failed
 
 

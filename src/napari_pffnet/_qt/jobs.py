@@ -6,71 +6,54 @@ network runs in another process.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
+import atexit
+from functools import cache, partial
+from html import escape
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, Signal
+from napari.utils.notifications import ErrorNotification, notification_manager
+from qtpy.QtCore import QCoreApplication, QObject, QTimer
 
-from napari_pffnet.messages import (
-    Failed,
-    SegmentDone,
-    SegmentRequest,
-    TrainDone,
-    TrainRequest,
-)
+from napari_pffnet._qt.activity import Activity
+from napari_pffnet._qt.job import Done, Job
+from napari_pffnet._qt.kept_child import KeptChild
+from napari_pffnet.messages import DescribeDevices, Failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from napari_pffnet.messages import (
+        Request,
+        SegmentDone,
+        SegmentRequest,
+        TrainDone,
+        TrainRequest,
+    )
 
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A job is complete; ``value`` is what its ``load`` returned."""
-
-    value: Any
-
-
-class Job(QObject):
-    """One job; `Jobs.start` makes it.  All is used and emitted in the GUI thread.
-
-    Attributes
-    ----------
-    title
-        What the user reads in napari's activity dock.
-    progressed
-        Emits `Progress`, `LossStep` or `ScoreStep` of `napari_pffnet.messages`.
-    finished
-        Emits, exactly once, `Done`, `messages.Stopped` or `messages.Failed`.
-    """
-
-    progressed = Signal(object)
-    finished = Signal(object)
-
-    title: str
-
-    @property
-    def is_running(self) -> bool:
-        """Whether `finished` is still to come."""
-        raise NotImplementedError
-
-    def cancel(self) -> None:
-        """Stop the job; `finished` emits `Stopped` within a second."""
-        raise NotImplementedError
-
-    def finish_early(self) -> None:
-        """Stop a training after its present step; it keeps its best weights."""
-        raise NotImplementedError
+__all__ = ["Done", "Job", "Jobs", "jobs", "notify"]
 
 
 class Jobs(QObject):
-    """All jobs of this process, one at a time; take it from `jobs`."""
+    """All jobs of this process, one at a time; take it from `jobs`.
+
+    Parameters
+    ----------
+    child
+        Where they run.
+    """
+
+    def __init__(self, child: KeptChild | None = None) -> None:
+        super().__init__()
+        self._child = child or KeptChild()
+        self._count = 0
+        self._running: Job | None = None
+        self._kept: set[Job] = set()
 
     @property
     def running(self) -> Job | None:
-        """The job that runs."""
-        raise NotImplementedError
+        """The job that runs; asking for devices is none."""
+        return self._running
 
     def start(
         self,
@@ -100,24 +83,64 @@ class Jobs(QObject):
         ValueError
             If a job is running; the sentence names it.
         """
-        raise NotImplementedError
+        if self._running is not None:
+            raise ValueError(
+                f'"{self._running.title}" is still running. '
+                "Wait until it is done, or cancel it."
+            )
+        job = self._running = self._new_job(title, prepare, load)
+        job.finished.connect(partial(self._on_job_finished, job))
+        # Later, as napari lets other events run while it adds a bar.
+        QTimer.singleShot(0, partial(_show_activity, job))
+        job.begin()
+        return job
 
     def devices(self) -> Job:
         """Ask for the devices of this machine, also while a job runs.
 
         `Done.value` is `messages.Devices`.  A failure is not notified.
         """
-        raise NotImplementedError
+        job = self._new_job("Look for devices", lambda folder: DescribeDevices())
+        job.begin()
+        return job
 
     def free_memory(self) -> bool:
         """End the child process unless it works; return whether none is left."""
-        raise NotImplementedError
+        if not self._child.is_busy:
+            self._child.end()
+        return not self._child.is_running
+
+    def close(self) -> None:
+        """End the child process, whatever it does, as napari closes."""
+        self._child.close()
+
+    def _new_job(
+        self,
+        title: str,
+        prepare: Callable[[Path], Request],
+        load: Callable[[Any, Path], Any] | None = None,
+    ) -> Job:
+        self._count += 1
+        job = Job(self._count, title, self._child, prepare, load)
+        self._kept.add(job)
+        job.released.connect(partial(self._kept.discard, job))
+        return job
+
+    def _on_job_finished(self, job: Job, outcome: object) -> None:
+        self._running = None
+        if isinstance(outcome, Failed):
+            notify(outcome)
 
 
 @cache
 def jobs() -> Jobs:
     """Return the jobs of this process."""
-    return Jobs()
+    made = Jobs()
+    atexit.register(made.close)
+    application = QCoreApplication.instance()
+    if application is not None:
+        application.aboutToQuit.connect(made.close)
+    return made
 
 
 def notify(failed: Failed) -> None:
@@ -125,4 +148,29 @@ def notify(failed: Failed) -> None:
 
     `Jobs.start` does this already for its jobs.
     """
-    raise NotImplementedError
+    notification_manager.dispatch(_Notification(failed))
+
+
+class _Notification(ErrorNotification):  # type: ignore[misc]  # napari has no types
+    """Shows what happened in the child, behind napari's button for tracebacks."""
+
+    def __init__(self, failed: Failed) -> None:
+        super().__init__(RuntimeError(failed.sentence))
+        self._details = failed.details or failed.sentence
+
+    def as_text(self) -> str:
+        return self._details
+
+    def as_html(self) -> str:
+        return f"<pre>{escape(self._details)}</pre>"
+
+    def __str__(self) -> str:
+        return self._details
+
+
+def _show_activity(job: Job) -> None:
+    """Show a job in napari's activity dock until it is over."""
+    if job.is_running:
+        activity = Activity(job.title, job.cancel)
+        job.progressed.connect(activity.show)
+        job.finished.connect(activity.close)

@@ -1,6 +1,8 @@
-"""``python -m napari_pffnet.worker``: answers requests until its input ends."""
+"""``python -m napari_pffnet.worker [FOLDER]``: answers until its input ends."""
+
+import sys
 
 from napari_pffnet.worker.loop import main
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

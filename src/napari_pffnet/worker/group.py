@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,7 +26,7 @@ def lead_group() -> None:
 def lower_priority() -> None:
     """Let the window go first; on Windows it starts us so."""
     if sys.platform != "win32":
-        os.nice(10)
+        os.nice(5)
 
 
 def cores() -> int:
@@ -35,8 +36,10 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def end_group() -> NoReturn:
-    """End this process and all that it started, at once."""
+def end_group(folder: str | None = None) -> NoReturn:
+    """End this process and all that it started, at once; remove a folder."""
+    if folder:
+        shutil.rmtree(folder, ignore_errors=True)
     if sys.platform == "win32":
         subprocess.run(
             ["taskkill", "/F", "/T", "/PID", str(os.getpid())],
@@ -48,17 +51,17 @@ def end_group() -> NoReturn:
     os._exit(1)
 
 
-def end_with_parent() -> None:
+def end_with_parent(folder: str | None) -> None:
     """End the group when the process that started this one is gone.
 
     The end of our input tells that too, unless a process that the window has
     forked still holds the other end of the pipe.
     """
     if sys.platform != "win32":  # there the parent is never replaced, nor forks
-        Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+        Thread(target=_watch, args=(os.getppid(), folder), daemon=True).start()
 
 
-def _watch(parent: int) -> None:
+def _watch(parent: int, folder: str | None) -> None:
     while os.getppid() == parent:
         time.sleep(0.5)
-    end_group()
+    end_group(folder)

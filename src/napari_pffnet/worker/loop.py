@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import json
 import logging
@@ -45,14 +46,21 @@ class _Job:
     control: Control = field(default_factory=Control)
 
 
-def main() -> None:
-    """Answer requests until the input ends."""
+def main(folder: str | None = None) -> None:
+    """Answer requests until the input ends.
+
+    Parameters
+    ----------
+    folder
+        Private folder of the window, which a window that vanishes leaves behind.
+    """
+    faulthandler.enable()
     group.lead_group()
     group.lower_priority()
-    group.end_with_parent()
+    group.end_with_parent(folder)
     pipes = Pipes.take()
     waiting: SimpleQueue[_Job] = SimpleQueue()
-    Thread(target=_listen, args=(pipes, waiting), daemon=True).start()
+    Thread(target=_listen, args=(pipes, waiting, folder), daemon=True).start()
     _load_libraries()
     from napari_pffnet.worker.models import KeptModel
 
@@ -65,7 +73,7 @@ def main() -> None:
 # ------------------------------------------------------------ in a thread
 
 
-def _listen(pipes: Pipes, waiting: SimpleQueue[_Job]) -> None:
+def _listen(pipes: Pipes, waiting: SimpleQueue[_Job], folder: str | None) -> None:
     """Put requests in line and pass on the user's wishes; at the end, end all."""
     controls: dict[int, Control] = {}
     for line in pipes.requests:
@@ -83,7 +91,7 @@ def _listen(pipes: Pipes, waiting: SimpleQueue[_Job]) -> None:
             control.finish()
         else:
             waiting.put(_Job(message, control))
-    group.end_group()
+    group.end_group(folder)
 
 
 def _number(line: bytes) -> int:

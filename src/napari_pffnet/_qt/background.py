@@ -1,0 +1,43 @@
+"""Work in a thread of this process: files, no network."""
+
+from __future__ import annotations
+
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Background(QObject):
+    """A function that runs in a thread; its outcome arrives in the GUI thread.
+
+    Attributes
+    ----------
+    returned
+        Emits what the function returned.
+    raised
+        Emits the exception that it raised.
+    """
+
+    returned = Signal(object)
+    raised = Signal(object)
+
+    def __init__(self, function: Callable[[], object]) -> None:
+        super().__init__()
+        self._function = function
+
+    def start(self) -> None:
+        """Run the function."""
+        # Not of a thread pool: napari would wait for it when it closes.
+        Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            value = self._function()
+        except Exception as error:  # noqa: BLE001 - told to the user, whatever it is
+            self.raised.emit(error)
+        else:
+            self.returned.emit(value)
