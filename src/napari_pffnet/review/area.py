@@ -33,6 +33,25 @@ class Rectangle:
         return slice(self.y0, self.y1), slice(self.x0, self.x1)
 
 
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What was said of the image beyond single objects.
+
+    Attributes
+    ----------
+    done
+        Rectangles in which everything is right.
+    is_complete
+        Whether everything in the image is right.
+    no_misses
+        Places that look like missed objects and are none.
+    """
+
+    done: tuple[Rectangle, ...] = ()
+    is_complete: bool = False
+    no_misses: tuple[Rectangle, ...] = ()
+
+
 def reviewed_area(
     labels: NDArray[np.integer[Any]],
     objects: pd.DataFrame,
@@ -69,7 +88,7 @@ def reviewed_area(
     if is_complete:
         return np.ones(labels.shape, np.bool_)
     has_verdict = (objects["verdict"] != "").to_numpy()
-    boxes = [done_box.slices for done_box in done]
+    boxes: list[tuple[slice, ...]] = [rectangle.slices for rectangle in done]
     if not boxes:
         boxes = _grown(objects[has_verdict], labels.shape)
     area = np.zeros(labels.shape, np.bool_)

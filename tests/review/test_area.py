@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_pffnet.review import Rectangle, ReviewSession
+
+
+@pytest.fixture
+def session(labels, table) -> ReviewSession:
+    return ReviewSession(labels, table)
+
+
+def test_nothing_counts_before_the_first_verdict(session):
+    assert not session.reviewed_area().any()
+
+
+def test_box_of_a_verdict_grows_by_half_its_size(session):
+    session.accept(1)
+    rows, columns = np.nonzero(session.reviewed_area())
+    assert (rows.max(), columns.min(), columns.max()) == (9, 0, 11)
+
+
+def test_rejected_object_is_background_to_learn_from(session, labels):
+    session.reject(1)
+    assert session.reviewed_area()[0:8, 2:10].all()
+    assert not labels[0:8, 2:10].any()
+
+
+def test_objects_without_a_verdict_are_left_out(session, labels):
+    session.accept(2)
+    area = session.reviewed_area()
+    assert area[labels == 2].all()
+    assert not area[labels == 3].any()
+    assert area[20, 4]
+
+
+def test_done_rectangles_count_and_nothing_else(session, labels):
+    session.accept(1)
+    session.mark_done([Rectangle(10, 0, 24, 14)])
+    area = session.reviewed_area()
+    assert area[labels == 2].all()
+    assert not area[labels == 1].any()
+    # It reaches out of the rectangle, and nobody has said what it is.
+    assert not area[labels == 3].any()
+    session.accept(3)
+    assert session.reviewed_area()[12:20, 10:14].all()
+
+
+def test_complete_image_counts_as_a_whole(session):
+    session.set_complete(True)
+    assert session.reviewed_area().all()
+    session.undo()
+    assert not session.reviewed_area().any()
