@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +22,9 @@ def write_coco(
 ) -> None:
     """Write candidates as a COCO results file, masks as compressed RLE.
 
+    ``score`` is the confidence, by which COCO ranks; where the quality is known, a
+    member ``pffnet`` beside it keeps the factors.  An unknown score is left out.
+
     Parameters
     ----------
     found
@@ -30,7 +34,6 @@ def write_coco(
     image_id
         Of the image in the annotations that the results are compared with.
     """
-    confidences = found.confidences.tolist()
     results = [
         {
             "image_id": image_id,
@@ -40,11 +43,22 @@ def write_coco(
                 "size": list(found.shape),
                 "counts": compress_counts(run_lengths(found, i)),
             },
-            "score": confidences[i],
+            **_scores(found, i),
         }
         for i in range(len(found))
     ]
     write_atomically(Path(path), json.dumps(results).encode())
+
+
+def _scores(found: Instances, i: int) -> dict[str, Any]:
+    """Return what is known of how good candidate ``i`` is; JSON knows no NaN."""
+    score, quality = float(found.scores[i]), float(found.qualities[i])
+    if math.isnan(score):
+        return {}
+    if math.isnan(quality):
+        return {"score": score}
+    factors = {"score": score, "quality": quality}
+    return {"score": float(found.confidences[i]), "pffnet": factors}
 
 
 def run_lengths(found: Instances, i: int) -> list[int]:

@@ -29,14 +29,15 @@ def write_geojson(
     """Write painted objects as detections for QuPath.
 
     Outlines run along the edges of the pixels, in pixels from the corner of the
-    image, so that areas in QuPath are the areas in the table.
+    image, so that areas in QuPath are the areas in the table.  A member ``pffnet``
+    keeps the size of the image, which no outline tells.
 
     Parameters
     ----------
     labels
         (Y, X); 0 is background.
     objects
-        Their table, row i is label i + 1.
+        Their table, a row for each label in rising order.
     path
         File to write; replaced if it is there.
     """
@@ -47,7 +48,11 @@ def write_geojson(
         _feature(trace(found.mask(i), origin=(y, x)), row)
         for i, ((y, x), row) in enumerate(zip(origins, rows, strict=True))
     ]
-    collection = {"type": "FeatureCollection", "features": features}
+    collection = {
+        "type": "FeatureCollection",
+        "features": features,
+        "pffnet": {"shape_yx": list(labels.shape)},
+    }
     write_atomically(Path(path), json.dumps(collection).encode())
 
 

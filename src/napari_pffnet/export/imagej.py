@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -28,14 +29,14 @@ def write_rois(
 
     A region is named after its label and its confidence, ``12 c0.93``; an object
     in several pieces makes several regions.  Holes are not written: ImageJ has
-    no polygons with holes.
+    no polygons with holes.  An unknown confidence is left out.
 
     Parameters
     ----------
     labels
         (Y, X); 0 is background.
     objects
-        Their table, row i is label i + 1.
+        Their table, a row for each label in rising order.
     path
         ``.zip`` to write; replaced if it is there.
 
@@ -54,12 +55,14 @@ def write_rois(
     found = Instances.from_labels(labels)
     content = BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for i, confidence in enumerate(objects["confidence"]):
+        values = zip(objects["label"], objects["confidence"], strict=True)
+        for i, (label, confidence) in enumerate(values):
             y, x = found.boxes[i, :2].tolist()
             pieces = trace(found.mask(i), origin=(y, x))
             for number, piece in enumerate(pieces, 1):
                 part = f" part {number}" if len(pieces) > 1 else ""
-                name = f"{i + 1}{part} c{confidence:.2f}"
+                trust = "" if math.isnan(confidence) else f" c{confidence:.2f}"
+                name = f"{label}{part}{trust}"
                 region = roifile.ImagejRoi.frompoints(piece.outer, name=name)
                 region.roitype = roifile.ROI_TYPE.POLYGON
                 # Without a date, so that equal results are equal files.

@@ -1,0 +1,1 @@
+"""Results read back from files: one reader per format, the way back of `export`."""
