@@ -20,8 +20,9 @@ from magicgui.widgets import create_widget
 from pydantic import BaseModel, ValidationError
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
-from superqt import QCollapsible
 from superqt.utils import signals_blocked
+
+from napari_pffnet._qt.folded import Folded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -70,7 +71,7 @@ class ConfigForm(QWidget, Generic[Value]):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._build_rows(fields, labels or {}))
         if advanced:
-            folded = QCollapsible("Advanced", self)
+            folded = Folded("Advanced", self)
             folded.addWidget(self._build_rows(advanced, labels or {}))
             layout.addWidget(folded)
 

@@ -1,0 +1,307 @@
+"""The layers that a segmentation made, and what belongs to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, ref
+
+import numpy as np
+
+from napari_pffnet._qt.arrays import read_result
+from napari_pffnet._qt.layers import (
+    METADATA_KEY,
+    features_from_table,
+    table_from_features,
+)
+from napari_pffnet._qt.reviews import find_session
+from napari_pffnet.candidates import LiveObjects
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+    from napari import Viewer
+    from napari.layers import Image, Labels
+    from numpy.typing import NDArray
+
+    from napari_pffnet._qt.placement import Placement
+    from napari_pffnet.candidates import Repainted
+    from napari_pffnet.messages import SegmentDone
+
+_results: WeakKeyDictionary[Labels, Result] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What the child found, as it is shown.
+
+    Attributes
+    ----------
+    live
+        The objects and their labels.
+    table
+        That of the objects.
+    semantic
+        uint8 class map of the same shape.
+    record
+        How the result came about.
+    notes
+        What the user should know, in sentences.
+    score, quality
+        The thresholds in use.
+    """
+
+    live: LiveObjects
+    table: pd.DataFrame
+    semantic: NDArray[np.uint8]
+    record: dict[str, Any]
+    notes: tuple[str, ...]
+    score: float
+    quality: float
+
+
+def load_result(done: SegmentDone, folder: Path, *, quality: float = 0.0) -> Loaded:
+    """Read what the child wrote; called in a thread.
+
+    Parameters
+    ----------
+    done
+        The child's answer.
+    folder
+        Where its arrays lie.
+    quality
+        Objects of lower quality are left out.
+    """
+    arrays = read_result(folder)
+    live = LiveObjects(arrays.candidates, arrays.labels, arrays.table)
+    table, score = arrays.table, float(done.record["score_threshold"])
+    if quality > 0:
+        live.repaint(score, quality)
+        table = live.apply().table
+    semantic = arrays.semantic
+    return Loaded(live, table, semantic, done.record, done.notes, score, quality)
+
+
+class Result:
+    """One instances layer of ours; everything here runs in the GUI thread.
+
+    Parameters
+    ----------
+    instances, semantic, image
+        The layers; they are not kept alive.
+    loaded
+        What they show.
+    """
+
+    def __init__(
+        self, instances: Labels, semantic: Labels, image: Image | None, loaded: Loaded
+    ) -> None:
+        self._instances, self._semantic = ref(instances), ref(semantic)
+        self._image = ref(image) if image is not None else None
+        self.live = loaded.live
+        self.score, self.quality = loaded.score, loaded.quality
+        self.is_part = loaded.live.candidates.region is not None
+        self._edited: set[int] = set()
+        self._protected: set[int] = set()
+        # As we painted them last: what differs was changed by the user.
+        self._painted = loaded.live.labels.copy()
+        self._was_painted_on = self._was_table_changed = False
+        instances.events.paint.connect(self._on_paint)
+        instances.events.features.connect(self._on_features)
+
+    @property
+    def instances(self) -> Labels | None:
+        """The instances layer, while it exists."""
+        return self._instances()
+
+    @property
+    def semantic(self) -> Labels | None:
+        """The semantic layer, while it exists."""
+        return self._semantic()
+
+    @property
+    def image(self) -> Image | None:
+        """The image layer, while it exists."""
+        return self._image() if self._image is not None else None
+
+    def disconnect(self) -> None:
+        """Hear of the layer's edits no longer: another result takes it over."""
+        if self.instances is not None:
+            self.instances.events.paint.disconnect(self._on_paint)
+            self.instances.events.features.disconnect(self._on_features)
+
+    def _on_paint(self) -> None:
+        self._was_painted_on = True
+
+    def _on_features(self) -> None:
+        self._was_table_changed = True
+
+    def counts(self) -> tuple[int, int]:
+        """Return how many objects are shown, and how many rows are hidden."""
+        if self.instances is None:
+            return 0, 0
+        areas = self.instances.features["area"].iloc[1:]
+        shown = int((areas > 0).sum())
+        return shown, len(areas) - shown
+
+    # ------------------------------------------------------------- the user's work
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether pixels were changed, or an object was reviewed."""
+        return bool(self.protected)
+
+    @property
+    def protected(self) -> set[int]:
+        """Ids of objects with an edit or a verdict."""
+        if self._was_painted_on:
+            changed = self.live.labels != self._painted
+            before, after = self._painted[changed], self.live.labels[changed]
+            self._edited |= set(np.unique([before, after]).tolist()) - {0}
+            np.copyto(self._painted, self.live.labels)
+            self._was_painted_on = False
+        session = find_session(self.instances) if self.instances is not None else None
+        reviewed = session.protected.tolist() if session is not None else ()
+        return self._edited.union(reviewed)
+
+    # ------------------------------------------------------------ live threshold
+
+    def repaint(self, score: float, quality: float) -> None:
+        """Show the objects that reach both thresholds, around those protected."""
+        layer = self._followed_layer()
+        self._protect(layer)
+        self.score, self.quality = score, quality
+        self._show(layer, self.live.repaint(score, quality))
+
+    def apply(self) -> None:
+        """Forget hidden objects and number the others from 1 without gaps."""
+        layer = self._followed_layer()
+        self._protect(layer)
+        applied = self.live.apply()
+        self._edited = _renumbered(self._edited, applied.former)
+        self._show(layer, applied)
+
+    def _protect(self, layer: Labels) -> None:
+        """Tell what the user has changed since, which is costly."""
+        protected = self.protected
+        if protected != self._protected or self._was_table_changed:
+            self.live.protect(protected, table_from_features(layer.features))
+            self._protected, self._was_table_changed = protected, False
+
+    def _followed_layer(self) -> Labels:
+        if self.instances is None:
+            raise ValueError("The layer of this result was deleted; segment again.")
+        return self.instances
+
+    def _show(self, layer: Labels, repainted: Repainted) -> None:
+        np.copyto(self._painted, repainted.labels)
+        layer.features = features_from_table(repainted.table)
+        self._was_table_changed = False
+        layer.refresh()
+
+
+def _renumbered(ids: set[int], former: NDArray[np.int32]) -> set[int]:
+    """Return the new labels of objects; ``former[i]`` is now label i + 1."""
+    return set((np.flatnonzero(np.isin(former, list(ids))) + 1).tolist())
+
+
+def find_result(layer: Labels | None) -> Result | None:
+    """Return what belongs to a layer, if a segmentation of this window made it."""
+    return None if layer is None else _results.get(layer)
+
+
+def result_to_update(viewer: Viewer, image: Image, *, is_part: bool) -> Result | None:
+    """Return the result that a new run on an image replaces.
+
+    The newest one on this image whose layers are still there and that the user did
+    not edit; a run on a part of the image never replaces one on all of it.
+    """
+    for layer in reversed(viewer.layers):
+        result = _results.get(layer)
+        if result is None or result.image is not image:
+            continue
+        if not result.is_edited and (result.is_part or not is_part):
+            return result
+    return None
+
+
+def show_result(
+    viewer: Viewer,
+    image: Image,
+    placement: Placement,
+    loaded: Loaded,
+    name: str,
+) -> Result:
+    """Show a result on its image, in the layers of the last run or in new ones.
+
+    Parameters
+    ----------
+    viewer
+        Where the image is.
+    image
+        May have been renamed or removed since the start.
+    placement
+        Where the image lay at the start.
+    loaded
+        What was found.
+    name
+        Of the image at the start.
+    """
+    is_there = image in viewer.layers
+    part = loaded.live.candidates.region is not None
+    old = result_to_update(viewer, image, is_part=part) if is_there else None
+    name = image.name if is_there else name
+    labels = loaded.live.labels.reshape(placement.shape)
+    semantic = loaded.semantic.reshape(placement.shape)
+    # The classes lie below the objects, and are shown on demand.
+    below = _put(
+        viewer,
+        old and old.semantic,
+        semantic,
+        f"{name} semantic",
+        placement,
+        shown=False,
+    )
+    above = _put(
+        viewer,
+        old and old.instances,
+        labels,
+        f"{name} instances",
+        placement,
+        shown=True,
+    )
+    above.features = features_from_table(loaded.table)
+    for layer in (above, below):
+        layer.metadata[METADATA_KEY] = _metadata(loaded, name)
+    if old is not None:
+        old.disconnect()
+    result = Result(above, below, image if is_there else None, loaded)
+    _results[above] = result
+    viewer.layers.selection.active = above
+    return result
+
+
+def _put(
+    viewer: Viewer,
+    old: Labels | None,
+    data: NDArray[Any],
+    name: str,
+    placement: Placement,
+    *,
+    shown: bool,
+) -> Labels:
+    """Show labels in a layer of before, if it is still there, or in a new one."""
+    if old is None or old not in viewer.layers or old.ndim != data.ndim:
+        return viewer.add_labels(data, name=name, visible=shown, **placement.options)
+    old.data = data
+    placement.apply_to(old)
+    return old
+
+
+def _metadata(loaded: Loaded, image_name: str) -> dict[str, Any]:
+    return {
+        "record": loaded.record,
+        "classes": list(loaded.live.candidates.classes),
+        "image": image_name,
+    }

@@ -1,0 +1,266 @@
+"""The Segment widget: choose an image, click, see the objects."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from napari.layers import Labels
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QGuiApplication
+from qtpy.QtWidgets import (
+    QGroupBox,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_pffnet._qt.colors import ColorPanel
+from napari_pffnet._qt.commands import as_command, as_python
+from napari_pffnet._qt.jobs import Done, jobs
+from napari_pffnet._qt.results import Loaded, find_result, load_result, show_result
+from napari_pffnet._qt.segment_form import SegmentForm
+from napari_pffnet._qt.segment_plan import SegmentChoices
+from napari_pffnet._qt.settings import read_choices, write_choices
+from napari_pffnet._qt.threshold_panel import ThresholdPanel
+from napari_pffnet.messages import Failed, Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari import Viewer
+    from napari.utils.events import Event
+
+    from napari_pffnet._qt.jobs import Job
+    from napari_pffnet._qt.results import Result
+    from napari_pffnet._qt.segment_plan import SegmentPlan
+
+_NAME = "segment"
+_NOTHING_FOUND = (
+    "No object was found. Lower the score, give the diameter of a typical object, or "
+    "try another model."
+)
+
+
+class SegmentWidget(QWidget):
+    """Finds the objects of an image layer.
+
+    Parameters
+    ----------
+    napari_viewer
+        Where the layers are.
+    """
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._job: Job | None = None
+        self._plan: SegmentPlan | None = None
+        self._started = 0.0
+        self._build()
+        self._show_choices(read_choices(_NAME, SegmentChoices))
+        self._connect()
+        self._follow(self._viewer.layers.selection.active)
+
+    # ----------------------------------------------------------------- layout
+
+    def _build(self) -> None:
+        self.form = SegmentForm(self._viewer, self)
+        self.segment_button = QPushButton("Segment", self)
+        self.segment_button.setMinimumHeight(44)
+        font = self.segment_button.font()
+        font.setPointSizeF(font.pointSizeF() * 1.3)
+        font.setBold(True)
+        self.segment_button.setFont(font)
+        self.more_button = self._build_menu()
+        self.progress = QProgressBar(self)
+        self.progress.hide()
+        self.status = QLabel(self)
+        self.status.setWordWrap(True)
+        self.status.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse
+        )
+        self.thresholds = ThresholdPanel(self)
+        self.colors = ColorPanel(self)
+        shown = QGroupBox("Objects shown", self)
+        inside = QVBoxLayout(shown)
+        inside.addWidget(self.thresholds)
+        inside.addWidget(self.colors)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.segment_button, stretch=1)
+        buttons.addWidget(self.more_button)
+        layout = QVBoxLayout(self)
+        layout.addWidget(self.form)
+        layout.addLayout(buttons)
+        for part in (self.progress, self.status, shown):
+            layout.addWidget(part)
+        layout.addStretch()
+
+    def _build_menu(self) -> QPushButton:
+        menu = QMenu(self)
+        for title, action in (
+            ("Copy as command", self.copy_as_command),
+            ("Copy as Python", self.copy_as_python),
+            ("Restore defaults", self.restore_defaults),
+            ("Free memory", self.free_memory),
+        ):
+            menu.addAction(title).triggered.connect(action)
+        button = QPushButton("More", self)
+        button.setMinimumHeight(44)
+        button.setMenu(menu)
+        return button
+
+    def _connect(self) -> None:
+        self.segment_button.clicked.connect(self._on_segment_clicked)
+        self.form.modelChanged.connect(self._on_model_changed)
+        self.form.complained.connect(self.status.setText)
+        self.thresholds.repainted.connect(self.colors.refresh_new)
+        self.thresholds.applied.connect(self.colors.refresh)
+        layers = self._viewer.layers
+        layers.selection.events.active.connect(self._on_active_changed)
+        layers.events.removed.connect(self._on_layer_removed)
+
+    # ---------------------------------------------------------------- choices
+
+    def _show_choices(self, choices: SegmentChoices) -> None:
+        self.form.setChoices(choices)
+        self._on_model_changed()
+        self.thresholds.setThresholds(choices.config.score_threshold, choices.quality)
+
+    def _choices(self) -> SegmentChoices:
+        chosen = self.form.choices()
+        score = self.thresholds.chosen_score()
+        config = chosen.config.model_copy(update={"score_threshold": score})
+        quality = self.thresholds.chosen_quality()
+        return chosen.model_copy(update={"config": config, "quality": quality})
+
+    def _make_plan(self) -> SegmentPlan:
+        return self.form.plan(
+            self.thresholds.chosen_score(), self.thresholds.chosen_quality()
+        )
+
+    def restore_defaults(self) -> None:
+        """Choose in all fields what they held before they were touched."""
+        self._show_choices(SegmentChoices())
+        write_choices(_NAME, SegmentChoices())
+        self.thresholds.repaint_result()
+
+    def copy_as_command(self) -> None:
+        """Copy the line for a terminal that does what a click on Segment would."""
+        self._copy(as_command)
+
+    def copy_as_python(self) -> None:
+        """Copy the Python that does what a click on Segment would."""
+        self._copy(as_python)
+
+    def _copy(self, write: Callable[[SegmentPlan], str]) -> None:
+        try:
+            text = write(self._make_plan())
+        except ValueError as error:
+            self.status.setText(_in_the_window(str(error)))
+            return
+        QGuiApplication.clipboard().setText(text)
+        self.status.setText("Copied.")
+
+    def free_memory(self) -> None:
+        """Give back what is kept for the next click."""
+        is_free = jobs().free_memory()
+        self.status.setText(
+            "The memory is free." if is_free else "A job is running; cancel it first."
+        )
+
+    def _on_model_changed(self) -> None:
+        try:
+            self.thresholds.setModel(self.form.model.info())
+        except (ValueError, OSError) as error:
+            self.status.setText(str(error))
+
+    # -------------------------------------------------------------------- runs
+
+    def _on_segment_clicked(self) -> None:
+        if self._job is not None:
+            self._job.cancel()
+            return
+        try:
+            self._start(self._make_plan())
+        except (ValueError, OSError) as error:
+            self.status.setText(_in_the_window(str(error)))
+
+    def _start(self, plan: SegmentPlan) -> None:
+        self._job = jobs().start(
+            plan.write,
+            title=f"Segment {plan.source.name}",
+            load=partial(load_result, quality=plan.quality),
+        )
+        self._plan, self._started = plan, monotonic()
+        self._job.progressed.connect(self._on_progressed)
+        self._job.finished.connect(self._on_finished)
+        self.destroyed.connect(self._job.cancel)
+        self.segment_button.setText("Cancel")
+        self.progress.setRange(0, 0)
+        self.progress.show()
+        self.status.setText("Getting ready…")
+        write_choices(_NAME, self._choices())
+
+    def _on_progressed(self, step: Progress) -> None:
+        # A bar without a range moves until the first piece is done.
+        self.progress.setRange(0, step.total if step.done else 0)
+        self.progress.setValue(step.done)
+        self.status.setText(step.text.capitalize() or "Looking for objects…")
+
+    def _on_finished(self, end: object) -> None:
+        plan, self._job, self._plan = self._plan, None, None
+        self.segment_button.setText("Segment")
+        self.progress.hide()
+        if isinstance(end, Done) and plan is not None:
+            self._show(plan, end.value)
+        elif isinstance(end, Failed):
+            self.status.setText(_in_the_window(end.sentence))
+        else:
+            self.status.setText("Cancelled.")
+
+    def _show(self, plan: SegmentPlan, loaded: Loaded) -> None:
+        result = show_result(
+            self._viewer, plan.layer, plan.placement, loaded, plan.source.name
+        )
+        self._follow(result.instances)
+        count = len(loaded.table)
+        found = f"{count:,} object{'' if count == 1 else 's'}" if count else ""
+        seconds = monotonic() - self._started
+        first = f"{found} in {seconds:.1f} s." if found else _NOTHING_FOUND
+        notes = [_in_the_window(note) for note in loaded.notes]
+        self.status.setText("\n".join([first, *notes]))
+
+    # --------------------------------------------------------- the layer at hand
+
+    def _on_active_changed(self, event: Event) -> None:
+        if isinstance(event.value, Labels):
+            self._follow(event.value)
+
+    def _on_layer_removed(self, event: Event) -> None:
+        if event.value is self.colors.layer():
+            self._follow(None)
+
+    def _follow(self, layer: Labels | None) -> None:
+        """Let sliders and colours work on a layer that has objects."""
+        result: Result | None = find_result(layer)
+        self.thresholds.setResult(result)
+        has_table = isinstance(layer, Labels) and "score" in layer.features
+        self.colors.setLayer(layer if has_table else None)
+
+
+def _in_the_window(sentence: str) -> str:
+    """Say of a sentence of the core where the option is in this window."""
+    fields = {"channels": "Channel", "axes": "Slices", "diameter": "Diameter"}
+    sentence = re.sub(r", for example --axes \w+", "", sentence)
+    return re.sub(
+        r"(?:with )?--(channels|axes|diameter)",
+        lambda found: f"under “{fields[found[1]]}”",
+        sentence,
+    )
