@@ -87,7 +87,7 @@ def arrange(
         )
     if 0 in array.shape:
         raise ValueError(f"The image of shape {array.shape} has no pixels.")
-    named = _guess_axes(array) if axes is None else _check_axes(array, axes)
+    named = _guess_axes(array) if axes is None else check_axes(array.shape, axes)
     pixels, named = _squeeze(array, named)
     for letter, name in _LONG_NAMES.items():
         if letter in named:
@@ -104,6 +104,31 @@ def arrange(
         pixels = pixels[..., :3]
     names = channel_names if len(channel_names) == pixels.shape[-1] else ()
     return PlanarImage(pixels, color and pixels.shape[-1] == 3, names)
+
+
+def check_axes(shape: tuple[int, ...], axes: str) -> str:
+    """Return the axes of an array of this shape in capital letters.
+
+    Raises
+    ------
+    ValueError
+        If they are not a letter for each axis, each once, Y and X among them.
+    """
+    named = axes.upper()
+    clear = set(named) <= set(KNOWN_AXES) and len(set(named)) == len(named)
+    if not clear or not set("YX") <= set(named) or set("CS") <= set(named):
+        unclear = ValueError(
+            f"The axes {axes!r} of the image of shape {shape} are unclear; name "
+            "each once with --axes, of Y, X, C (channels), S (colour), Z, T, for "
+            "example --axes CYX."
+        )
+        raise unclear
+    if len(named) != len(shape):
+        raise ValueError(
+            f"--axes {axes} names {len(named)} axes and the image of shape "
+            f"{shape} has {len(shape)}; give one letter for each."
+        )
+    return named
 
 
 def choose_channels(
@@ -172,24 +197,6 @@ def repeat_channels(
     if pixels.shape[-1] == in_channels:
         return pixels
     return np.broadcast_to(pixels[..., :1], (*pixels.shape[:-1], in_channels))
-
-
-def _check_axes(array: NDArray[np.generic], axes: str) -> str:
-    named = axes.upper()
-    clear = set(named) <= set(KNOWN_AXES) and len(set(named)) == len(named)
-    if not clear or not set("YX") <= set(named) or set("CS") <= set(named):
-        unclear = ValueError(
-            f"The axes {axes!r} of the image of shape {array.shape} are unclear; name "
-            "each once with --axes, of Y, X, C (channels), S (colour), Z, T, for "
-            "example --axes CYX."
-        )
-        raise unclear
-    if len(named) != array.ndim:
-        raise ValueError(
-            f"--axes {axes} names {len(named)} axes and the image of shape "
-            f"{array.shape} has {array.ndim}; give one letter for each."
-        )
-    return named
 
 
 def _guess_axes(array: NDArray[np.generic]) -> str:

@@ -94,40 +94,76 @@ def intensity_limits(
     rgb
         Whether to take the percentiles over all channels at once.
     """
+    first, second = sample_slices(image.shape[:-1])
+    return limits_of_sample(image[first], image[second], config, rgb=rgb)
+
+
+def sample_slices(
+    shape: tuple[int, ...],
+) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Return which pixels tell of a whole image, and which lie one further in X.
+
+    Parameters
+    ----------
+    shape
+        (..., Y, X); of these at most `MAX_SAMPLE` pixels are taken.
+    """
+    steps = _sample_steps(shape)
+    first = tuple(slice(None, None, step) for step in steps)
+    return first, (*first[:-1], slice(1, None, steps[-1]))
+
+
+def limits_of_sample(
+    sample: NDArray[np.generic],
+    neighbours: NDArray[np.generic],
+    config: NormalizationConfig | None = None,
+    *,
+    rgb: bool = False,
+) -> IntensityLimits:
+    """Find the limits of an image of which only a sample is at hand.
+
+    Parameters
+    ----------
+    sample, neighbours
+        (..., X, C) pixels at the two places that `sample_slices` returns.
+    config
+        Percentiles and noise factor.
+    rgb
+        Whether to take the percentiles over all channels at once.
+    """
     config = config or NormalizationConfig()
-    steps = _sample_steps(image.shape[:-1])
-    count = 1 if rgb else image.shape[-1]
-    pairs = []
-    for c in range(count):
-        # A slice, not an index: the channel axis stays.
-        channel = image if rgb else image[..., c : c + 1]
-        pairs.append(_channel_limits(channel, steps, config))
+    channels = sample.shape[-1]
+    # Slices, not indices: the channel axis stays.
+    parts = [slice(None)] if rgb else [slice(c, c + 1) for c in range(channels)]
+    pairs = [
+        _channel_limits(sample[..., part], neighbours[..., part], config)
+        for part in parts
+    ]
     if rgb:
-        pairs *= image.shape[-1]
+        pairs *= channels
     return IntensityLimits(tuple(p[0] for p in pairs), tuple(p[1] for p in pairs))
 
 
 def _channel_limits(
-    image: NDArray[np.generic], steps: tuple[int, ...], config: NormalizationConfig
+    sample: NDArray[np.generic],
+    neighbours: NDArray[np.generic],
+    config: NormalizationConfig,
 ) -> tuple[float, float]:
-    sample = _finite(image[tuple(slice(None, None, step) for step in steps)])
-    if sample.size == 0:
+    values = _finite(sample)
+    if values.size == 0:
         return 0.0, 0.0
-    low, high = np.percentile(sample, [config.low, config.high])
+    low, high = np.percentile(values, [config.low, config.high])
     if high <= low:
-        low, high = sample.min(), sample.max()
-    high = max(high, low + config.noise_factor * _noise(image, steps))
+        low, high = values.min(), values.max()
+    high = max(high, low + config.noise_factor * _noise(sample, neighbours))
     return float(low), float(high)
 
 
-def _noise(image: NDArray[np.generic], steps: tuple[int, ...]) -> float:
+def _noise(sample: NDArray[np.generic], neighbours: NDArray[np.generic]) -> float:
     """Return the median absolute difference of neighbouring pixels along X."""
-    *leading, step_x = (slice(None, None, step) for step in steps)
-    # Neighbours one pixel apart, whatever the step of the sample.
-    left = image[..., :-1, :][(*leading, step_x)].astype(np.float64)
-    right = image[..., 1:, :][(*leading, step_x)].astype(np.float64)
+    left = sample[..., : neighbours.shape[-2], :].astype(np.float64)
     with np.errstate(invalid="ignore"):
-        differences = _finite(np.abs(left - right))
+        differences = _finite(np.abs(left - neighbours.astype(np.float64)))
     return float(np.median(differences)) if differences.size else 0.0
 
 

@@ -1,14 +1,19 @@
 """Images to objects: ``segment`` and ``segment_iter``."""
 
 from .inference import to_instances
+from .planes import PlaneDone, PlanesResult, segment_planes, segment_planes_iter
 from .result import SegmentationRecord, SegmentationResult, TileDone
 from .run import segment, segment_iter
 
 __all__ = [
+    "PlaneDone",
+    "PlanesResult",
     "SegmentationRecord",
     "SegmentationResult",
     "TileDone",
     "segment",
     "segment_iter",
+    "segment_planes",
+    "segment_planes_iter",
     "to_instances",
 ]

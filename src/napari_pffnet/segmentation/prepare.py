@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_pffnet.config import CheckpointInfo, SegmentConfig
+    from napari_pffnet.data.axes import ChannelChoice
+    from napari_pffnet.data.normalize import IntensityLimits
 
 _LEAST_SIDE = 4
 """Images that are narrower hold no object, pixels."""
@@ -43,26 +45,38 @@ def prepare(
     info: CheckpointInfo,
     config: SegmentConfig,
     channel_names: tuple[str, ...],
+    limits: IntensityLimits | None = None,
 ) -> Prepared:
     """Order the axes, choose the channels and bring the intensities to [0, 1].
+
+    The image may be one plane or a part of another one, whose ``limits`` it takes.
 
     Raises
     ------
     ValueError
         If an axis stays unclear, or a channel does not exist.
     """
-    planar = arrange(np.asarray(image), config.axes, channel_names=channel_names)
-    chosen = choose_channels(
-        planar,
-        config.channels,
-        in_channels=info.model.in_channels,
-        config=info.normalization,
-    )
-    unit = normalize(chosen.pixels, info.normalization, rgb=chosen.rgb)
+    chosen = choose(np.asarray(image), info, config, channel_names)
+    unit = normalize(chosen.pixels, info.normalization, rgb=chosen.rgb, limits=limits)
     repeated = repeat_channels(unit, info.model.in_channels)
     pixels: NDArray[np.float32] = repeated.astype(np.float32, copy=False)
     notes = (chosen.note,) if chosen.note else ()
     return Prepared(pixels, notes, _flaw(chosen.pixels, unit))
+
+
+def choose(
+    image: NDArray[np.generic],
+    info: CheckpointInfo,
+    config: SegmentConfig,
+    channel_names: tuple[str, ...],
+) -> ChannelChoice:
+    """Order the axes of an image and choose the channels that the network sees."""
+    return choose_channels(
+        arrange(image, config.axes, channel_names=channel_names),
+        config.channels,
+        in_channels=info.model.in_channels,
+        config=info.normalization,
+    )
 
 
 def _flaw(raw: NDArray[np.generic], unit: NDArray[np.float32]) -> str:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from napari_pffnet.config import SegmentConfig
+from napari_pffnet.config import Region, SegmentConfig
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
     from napari_pffnet.config import CheckpointInfo
-    from napari_pffnet.instances import Instances, Painted
+    from napari_pffnet.instances import Instances
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,8 @@ class SegmentationRecord(BaseModel):
     """Hash of its weights; "" where they were not loaded from a checkpoint."""
     options: SegmentConfig
     """As they were given."""
+    region: Region | None = None
+    """The part of the image that was segmented; None: all of it."""
     score_threshold: float
     """The one in use."""
     covered: float
@@ -73,6 +75,25 @@ class SegmentationRecord(BaseModel):
     device: str
     versions: dict[str, str]
     """Of the libraries at work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search for the objects of one image, complete but for the painting.
+
+    Attributes
+    ----------
+    found
+        What the network found.
+    notes
+        What the user should know, in sentences.
+    record
+        How it came about.
+    """
+
+    found: Found
+    notes: tuple[str, ...]
+    record: SegmentationRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +126,11 @@ class SegmentationResult:
 
 
 def paint_result(
-    found: Found,
-    info: CheckpointInfo,
-    record: SegmentationRecord,
-    notes: tuple[str, ...],
-    *,
-    pixel_size_um: float | None = None,
+    search: Search, info: CheckpointInfo, *, pixel_size_um: float | None = None
 ) -> SegmentationResult:
     """Paint candidates and describe them."""
-    instances, semantic = found.instances, found.semantic
+    instances, semantic = search.found.instances, search.found.semantic
+    record = search.record
     painted = instances.paint(
         score_threshold=record.score_threshold, covered=record.covered
     )
@@ -121,11 +138,14 @@ def paint_result(
         painted.labels, painted.index, info.model.classes, pixel_size_um
     )
     if semantic is None:
-        semantic = paint_classes(instances, painted)
-    return SegmentationResult(painted.labels, semantic, table, instances, notes, record)
+        semantic = paint_classes(instances.class_ids[painted.index], painted.labels)
+    return SegmentationResult(
+        painted.labels, semantic, table, instances, search.notes, record
+    )
 
 
-def paint_classes(found: Instances, painted: Painted) -> NDArray[np.uint8]:
-    """Return the (Y, X) uint8 class map of painted objects."""
-    classes = np.concatenate([[0], found.class_ids[painted.index]]).astype(np.uint8)
-    return classes[painted.labels]
+def paint_classes(
+    class_ids: NDArray[np.integer[Any]], labels: NDArray[np.int32]
+) -> NDArray[np.uint8]:
+    """Return the uint8 class map of painted objects; ``class_ids[i]`` is i + 1's."""
+    return np.append(0, class_ids).astype(np.uint8)[labels]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
@@ -13,6 +13,7 @@ from napari_pffnet.segmentation.means import Means, first_means, lesser_means
 from napari_pffnet.segmentation.objects import Outcome, find_objects, nothing
 from napari_pffnet.segmentation.prepare import prepare
 from napari_pffnet.segmentation.result import (
+    Search,
     SegmentationRecord,
     SegmentationResult,
     TileDone,
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
+
+    from napari_pffnet.data.normalize import IntensityLimits
+
+Result = TypeVar("Result")
 
 logger = logging.getLogger("napari_pffnet")
 
@@ -69,12 +74,7 @@ def segment(
         channel_names=channel_names,
         pixel_size_um=pixel_size_um,
     )
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            result: SegmentationResult = stop.value
-            return result
+    return finish(steps)
 
 
 def segment_iter(
@@ -89,8 +89,28 @@ def segment_iter(
 
     Yields after each piece of the image; see `segment` for the rest.
     """
-    config = config or SegmentConfig()
-    prepared = prepare(image, model.info, config, channel_names)
+    search = yield from find_iter(
+        image, model, config or SegmentConfig(), channel_names=channel_names
+    )
+    for note in search.notes:
+        logger.info(note)
+    return paint_result(search, model.info, pixel_size_um=pixel_size_um)
+
+
+def find_iter(
+    image: ArrayLike,
+    model: Model,
+    config: SegmentConfig,
+    *,
+    channel_names: tuple[str, ...] = (),
+    limits: IntensityLimits | None = None,
+) -> Generator[TileDone, None, Search]:
+    """Search one image for objects in steps; see `segment`.
+
+    ``limits`` are the intensities that become 0 and 1 where the image is a part of
+    another one; by default its own.
+    """
+    prepared = prepare(image, model.info, config, channel_names, limits)
     notes = list(prepared.notes)
     if prepared.flaw:
         outcome = nothing(prepared.pixels.shape)
@@ -98,18 +118,22 @@ def segment_iter(
         yield TileDone(1, 1)
     else:
         outcome = yield from _find_within_memory(prepared.pixels, model, config, notes)
-    record = _record(model, config, outcome)
     if outcome.scale != 1:
         notes.append(
             f"The objects measure about {outcome.diameter:.3g} pixels; the image was "
             f"segmented at {outcome.scale:.3g} times its size."
         )
-    result = paint_result(
-        outcome.found, model.info, record, tuple(notes), pixel_size_um=pixel_size_um
-    )
-    for note in result.notes:
-        logger.info(note)
-    return result
+    return Search(outcome.found, tuple(notes), _record(model, config, outcome))
+
+
+def finish(steps: Generator[Any, None, Result]) -> Result:
+    """Run a generator to its end and return what it returns."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            result: Result = stop.value
+            return result
 
 
 def _find_within_memory(
