@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from contextlib import contextmanager
@@ -57,9 +58,18 @@ class StopRequest:
             raise KeyboardInterrupt
 
 
+def is_first_process() -> bool:
+    """Whether no other process of this run, as ``torchrun`` starts them, is before."""
+    return "TORCHELASTIC_RUN_ID" not in os.environ or os.environ["RANK"] == "0"
+
+
 @contextmanager
 def stop_request() -> Iterator[StopRequest]:
-    """Turn the first Ctrl-C into a request; the second one stops at once."""
+    """Turn the first Ctrl-C into a request; the second one stops at once.
+
+    Of several processes all are told, and only the first one heeds it: it stops
+    the others between two steps.
+    """
     request = StopRequest()
 
     def note(number: int, frame: object) -> None:
@@ -67,7 +77,8 @@ def stop_request() -> Iterator[StopRequest]:
         warn("\nStops after this step; Ctrl-C again stops at once.")
         signal.signal(signal.SIGINT, before)
 
-    before = signal.signal(signal.SIGINT, note)
+    heeds = is_first_process()
+    before = signal.signal(signal.SIGINT, note if heeds else signal.SIG_IGN)
     try:
         yield request
     finally:

@@ -1,5 +1,6 @@
 """``pffnet train``."""
 
+import logging
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -83,11 +84,15 @@ def train(
     """
     if out.suffix != ".safetensors":
         raise ValueError(f"--out {out} should end in .safetensors.")
-    if not resume:
+    is_first = console.is_first_process()
+    if not resume and is_first:
         # A run that was killed early has left a state and no checkpoint.
         endings = (".last.safetensors", ".state.safetensors", ".log.csv")
         others = [out.with_name(out.stem + ending) for ending in endings]
         check_free([out, *others], overwrite=overwrite, remedy="--resume to go on")
+    if not is_first:
+        # The first process says the same.
+        logging.getLogger("napari_pffnet").setLevel(logging.ERROR)
     changes = {"iterations": iterations, "seed": seed, "threads": threads}
     plan = _read_recipe(recipe, out.stem, changes)
 
@@ -105,11 +110,11 @@ def train(
         device=device,
     )
     try:
-        result = _follow(run, plan.train.iterations, quiet=quiet)
+        result = _follow(run, plan.train.iterations, quiet=quiet or not is_first)
     except training.TrainingError as error:
         console.warn(f"pffnet: {error}")
         return console.FAILED
-    if not quiet:
+    if is_first and not quiet:
         console.tell(_summary(result))
     return console.OK
 

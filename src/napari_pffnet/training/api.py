@@ -70,7 +70,9 @@ def train(
     --------
     >>> result = train("mycells", out="mycells.safetensors", base="nuclei")
     """
-    model = base if base is None or isinstance(base, Model) else load_model(base)
+    model = base
+    if model is not None and not isinstance(model, Model):
+        model = load_model(model, device="cpu")
     plan = effective_recipe(_read_recipe(recipe), model)
     images = load_training_data(train, val, recipe=plan, config=data)
     steps = train_iter(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from napari_pffnet.config import TrainConfig
     from napari_pffnet.data.dataset import CropDataset
     from napari_pffnet.pffnet.structures import ImageTarget
+    from napari_pffnet.training.processes import Processes
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +30,23 @@ class Batch:
         return Batch(self.images.to(device), [t.to(device) for t in self.targets])
 
 
+def pass_numbers(step: int, config: TrainConfig, processes: Processes) -> range:
+    """Return the numbers, from 0, of the forward passes of this process at a step.
+
+    The passes of a step are dealt out one by one, so that ``n`` processes take
+    together what a single one takes with ``n`` times ``config.accumulate``.
+    """
+    per_step = config.accumulate * processes.count
+    first = (step - 1) * per_step + processes.rank
+    return range(first, step * per_step, processes.count)
+
+
 def iterate_batches(
-    dataset: CropDataset, config: TrainConfig, first_step: int
+    dataset: CropDataset, config: TrainConfig, first_step: int, processes: Processes
 ) -> Iterator[list[Batch]]:
     """Yield what each step from ``first_step`` (from 1) to the last trains on.
 
-    A crop depends on the seed and its index alone, and a step's crops on its
+    A crop depends on the seed and its index alone, and a pass's crops on its
     number: a resumed run sees what an uninterrupted one would have seen.
 
     Parameters
@@ -45,17 +57,23 @@ def iterate_batches(
         Batch size, accumulation, iterations, workers.
     first_step
         Number of the first step.
+    processes
+        Each has crops of its own.
     """
-    per_step = config.batch_size * config.accumulate
+    steps = range(first_step, config.iterations + 1)
+    size = config.batch_size
     loader = DataLoader(
         dataset,
-        batch_size=config.batch_size,
-        sampler=range((first_step - 1) * per_step, config.iterations * per_step),
+        batch_sampler=(
+            list(range(number * size, (number + 1) * size))
+            for step in steps
+            for number in pass_numbers(step, config, processes)
+        ),
         num_workers=config.workers,
         collate_fn=_gather,
     )
     batches = iter(loader)
-    for _ in range(first_step, config.iterations + 1):
+    for _ in steps:
         yield [next(batches) for _ in range(config.accumulate)]
 
 

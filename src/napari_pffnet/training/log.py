@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from napari_pffnet.plots import plot_training
 
@@ -16,6 +16,22 @@ if TYPE_CHECKING:
     from napari_pffnet.training.steps import TrainStep, ValidationStep
 
 logger = logging.getLogger("napari_pffnet")
+
+DRAW_SECONDS = 60.0
+"""While a run goes on, the picture of its curves is drawn at most so often."""
+
+
+class RunLog(Protocol):
+    """What is told of every step of a run."""
+
+    def add_step(self, step: TrainStep) -> None:
+        """Write the losses of a step."""
+
+    def add_validation(self, step: ValidationStep) -> None:
+        """Write the scores of each set."""
+
+    def close(self) -> None:
+        """Write what is left; the run is over, or stopped."""
 
 
 def log_path(out: Path) -> Path:
@@ -33,8 +49,8 @@ def curves_path(out: Path) -> Path:
     return out.with_name(f"{out.stem}.curves.png")
 
 
-class TrainingLog:
-    """Writes one row a step, and one row a validated set.
+class CsvLog:
+    """Writes one row a step, one row a validated set, and draws both as curves.
 
     Parameters
     ----------
@@ -77,19 +93,17 @@ class TrainingLog:
                     "seconds": f"{step.seconds:.1f}",
                 }
             )
+        if time.monotonic() - self._drawn > DRAW_SECONDS:
+            self._draw()
 
-    def draw(self, *, at_most_every: float = 0.0) -> None:
-        """Draw the curves, where matplotlib is installed.
-
-        Parameters
-        ----------
-        at_most_every
-            Do nothing if the last picture is younger than so many seconds.
-        """
-        is_new = time.monotonic() - self._drawn < at_most_every
+    def close(self) -> None:
+        """Draw the curves."""
         # A run may break at its very first step.
-        if is_new or not log_path(self._out).exists():
-            return
+        if log_path(self._out).exists():
+            self._draw()
+
+    def _draw(self) -> None:
+        """Draw the curves, where matplotlib is installed."""
         self._drawn = time.monotonic()
         try:
             plot_training(

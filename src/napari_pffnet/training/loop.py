@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from napari_pffnet.data.dataset import CropDataset
 from napari_pffnet.training.base import effective_recipe
-from napari_pffnet.training.batches import Batch, iterate_batches
+from napari_pffnet.training.batches import Batch, iterate_batches, pass_numbers
+from napari_pffnet.training.processes import StoppedByFirst, join_processes
 from napari_pffnet.training.record import describe, summarize
 from napari_pffnet.training.run import Run, find_saved_state, start_run
 from napari_pffnet.training.schedule import learning_rate, set_learning_rate
@@ -22,19 +24,19 @@ from napari_pffnet.training.steps import (
     ValidationStep,
 )
 from napari_pffnet.training.validation import validate
-from napari_pffnet.weights import Model, resolve_device
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Generator, Mapping, Sequence
 
+    from torch import Tensor
+
     from napari_pffnet.config import Recipe, TrainConfig
     from napari_pffnet.data.training_image import TrainingImage
+    from napari_pffnet.weights import Model
 
 SAVE_SECONDS = 300.0
 """A killed run loses at most so much of its time."""
-DRAW_SECONDS = 60.0
-"""While it goes on, the picture of its curves is drawn at most so often."""
 
 
 class TrainingError(RuntimeError):
@@ -54,7 +56,9 @@ def train_iter(
 ) -> Generator[Step, None, TrainingResult]:
     """Train a network; yield after every step, return where the weights are.
 
-    Closing the generator saves the state, so that the run can be resumed.
+    Closing the generator saves the state, so that the run can be resumed.  Of
+    several processes that ``torchrun`` started, the first writes all files, and
+    closing its generator lets those of the others return.
 
     Parameters
     ----------
@@ -82,21 +86,21 @@ def train_iter(
     ------
     ValueError
         If the images have no object, the device is absent, or the state to resume
-        is of another network.
+        is of another network or not the same in all processes.
     TrainingError
         If the loss or its gradient is not finite.
     """
     recipe = effective_recipe(recipe, base)
-    target = resolve_device(device)
     if recipe.train.threads:
         torch.set_num_threads(recipe.train.threads)
     validation = {n: i for n, i in (validation_images or {}).items() if i}
     info = describe(
         recipe, summarize(train_images), validation, base.info if base else None
     )
-    saved = find_saved_state(Path(out), recipe) if resume else None
-    run = start_run(Path(out), recipe, info, base, saved, target)
     dataset = CropDataset(train_images, recipe.train, weights=image_weights)
+    processes = join_processes(device)
+    saved = find_saved_state(Path(out), recipe) if resume else None
+    run = start_run(Path(out), recipe, info, base, saved, processes)
     return (yield from _train(run, dataset, validation))
 
 
@@ -106,19 +110,24 @@ def _train(
     validation: Mapping[str, Sequence[TrainingImage]],
 ) -> Generator[Step, None, TrainingResult]:
     """Step, validate and save until the end."""
-    config = run.recipe.train
-    batches = iterate_batches(dataset, config, run.progress.step + 1)
+    config, processes = run.recipe.train, run.processes
+    batches = iterate_batches(dataset, config, run.progress.step + 1, processes)
     try:
         # A run that was stopped between a step and its validation does that first.
         yield from _validate_and_save(run, validation)
         while run.progress.step < config.iterations and not run.is_stalled:
             yield _step(run, next(batches))
             yield from _validate_and_save(run, validation)
+        processes.go_on()
+    except StoppedByFirst:
+        pass
     except GeneratorExit:
         run.save()
+        processes.stop()
         raise
     finally:
-        run.log.draw()
+        for log in run.logs:
+            log.close()
     return run.result()
 
 
@@ -135,36 +144,49 @@ def _validate_and_save(
 
 def _step(run: Run, batches: Sequence[Batch]) -> TrainStep:
     """Take one optimizer step and log it."""
+    run.processes.go_on()
     config, step = run.recipe.train, run.progress.step + 1
-    # The random choices of a step depend on its number alone, so that a resumed
-    # run repeats them.  The generator of the CPU takes 32 bits.
-    torch.manual_seed((config.seed * 1_000_003 + step) % 2**32)
     rate = learning_rate(step, config)
     set_learning_rate(run.optimizer, rate)
-    losses = _backward(run, batches)
+    losses = run.processes.mean(_backward(run, batches, step))
     _check_finite(losses, step, config)
     _update(run, step)
     run.advance(step=step, seconds=run.seconds)
     done = TrainStep(
         step, config.iterations, losses, sum(losses.values()), rate, run.seconds
     )
-    run.log.add_step(done)
+    for log in run.logs:
+        log.add_step(done)
     return done
 
 
-def _backward(run: Run, batches: Sequence[Batch]) -> dict[str, float]:
+def _backward(run: Run, batches: Sequence[Batch], step: int) -> dict[str, float]:
     """Accumulate the gradient of the batches; return their mean losses."""
     run.optimizer.zero_grad(set_to_none=True)
     sums: dict[str, float] = {}
-    for batch in batches:
-        here = batch.to(run.arithmetic.device)
-        with run.arithmetic.autocast():
-            losses: dict[str, Tensor] = run.network(here.images, here.targets)
-        values = torch.stack([loss.float() for loss in losses.values()]) / len(batches)
-        run.scaler.scale(values.sum()).backward()
-        for name, value in zip(losses, values.tolist(), strict=True):
+    numbers = pass_numbers(step, run.recipe.train, run.processes)
+    for number, batch in zip(numbers, batches, strict=True):
+        is_last = number == numbers[-1]
+        with nullcontext() if is_last else run.processes.delay_average(run.connected):
+            losses = _backward_once(run, batch, number, 1 / len(batches))
+        for name, value in losses.items():
             sums[name] = sums.get(name, 0.0) + value
     return sums
+
+
+def _backward_once(
+    run: Run, batch: Batch, number: int, share: float
+) -> dict[str, float]:
+    """Add the gradient of one pass, times its share; return its share of the losses."""
+    # The random choices of a pass depend on its number alone, so that a resumed
+    # run repeats them.  The generator of the CPU takes 32 bits.
+    torch.manual_seed((run.recipe.train.seed * 1_000_003 + number + 1) % 2**32)
+    here = batch.to(run.arithmetic.device)
+    with run.arithmetic.autocast():
+        losses: dict[str, Tensor] = run.connected(here.images, here.targets)
+    values = share * torch.stack([loss.float() for loss in losses.values()])
+    run.scaler.scale(values.sum()).backward()
+    return dict(zip(losses, values.tolist(), strict=True))
 
 
 def _update(run: Run, step: int) -> None:
@@ -199,13 +221,16 @@ def _validate(
     run: Run, validation: Mapping[str, Sequence[TrainingImage]]
 ) -> Generator[Step, None, None]:
     """Score the network and write it if it is the best so far."""
+    run.processes.go_on()
     step = run.progress.step
     if not validation:
         run.advance(best_step=step, validated=step)
         yield run.save_best()
         return
     limit = run.recipe.train.validation_images
-    found = validate(run.network, validation, run.arithmetic, limit=limit)
+    found = validate(
+        run.network, validation, run.arithmetic, run.processes, limit=limit
+    )
     is_best = found.score > run.progress.best_score
     if is_best:
         run.advance(
@@ -221,8 +246,8 @@ def _validate(
     done = ValidationStep(
         step, found.scores, found.score, found.score_threshold, is_best, run.seconds
     )
-    run.log.add_validation(done)
-    run.log.draw(at_most_every=DRAW_SECONDS)
+    for log in run.logs:
+        log.add_validation(done)
     # Saved before anyone can stop the run here.
     checkpoint = run.save_best() if is_best else None
     yield done

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from napari_pffnet.data.training_image import TrainingImage
+    from napari_pffnet.training.processes import Processes
     from napari_pffnet.training.state import Progress
 
 logger = logging.getLogger("napari_pffnet")
@@ -100,13 +101,14 @@ def describe(
 
 
 def with_progress(
-    info: CheckpointInfo, progress: Progress, device: torch.device
+    info: CheckpointInfo, progress: Progress, processes: Processes
 ) -> CheckpointInfo:
-    """Return the description with steps, time, device, best scores and beta."""
+    """Return the description with steps, time, devices, best scores and beta."""
     reached = {
         "steps": progress.step,
         "seconds": round(progress.seconds, 1),
-        "device": device_name(device),
+        "device": device_name(processes.device),
+        "processes": processes.count,
         "best_step": progress.best_step,
         "best_scores": progress.model_dump(mode="json")["best_scores"],
     }

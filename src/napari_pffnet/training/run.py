@@ -12,7 +12,7 @@ from torch import nn
 
 from napari_pffnet.catalog import SUFFIX
 from napari_pffnet.training.base import first_network
-from napari_pffnet.training.log import TrainingLog
+from napari_pffnet.training.log import CsvLog, RunLog
 from napari_pffnet.training.precision import Arithmetic, choose_arithmetic
 from napari_pffnet.training.record import with_progress
 from napari_pffnet.training.schedule import build_optimizer
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_pffnet.config import CheckpointInfo, Recipe
+    from napari_pffnet.training.processes import Processes
 
 
 logger = logging.getLogger("napari_pffnet")
@@ -38,17 +39,23 @@ logger = logging.getLogger("napari_pffnet")
 
 @dataclass
 class Run:
-    """What changes while a run goes on, and where it is written."""
+    """What changes while a run goes on, and where it is written.
+
+    ``connected`` is the network as it trains: among several processes, the wrapper
+    that averages its gradient over them.  Only the first of them writes.
+    """
 
     out: Path
     recipe: Recipe
     info: CheckpointInfo
     network: nn.Module
+    connected: nn.Module
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     arithmetic: Arithmetic
+    processes: Processes
     progress: Progress
-    log: TrainingLog
+    logs: tuple[RunLog, ...]
     started: float = field(default_factory=time.monotonic)
     saved: float = field(default_factory=time.monotonic)
 
@@ -82,14 +89,15 @@ class Run:
     def save(self) -> CheckpointStep:
         """Write the last weights and the state to resume from."""
         self._write(self.last_path)
-        save_state(
-            self.out,
-            network=self.network,
-            optimizer=self.optimizer,
-            scaler=self.scaler,
-            progress=self.progress,
-            recipe=self.recipe,
-        )
+        if self.processes.is_first:
+            save_state(
+                self.out,
+                network=self.network,
+                optimizer=self.optimizer,
+                scaler=self.scaler,
+                progress=self.progress,
+                recipe=self.recipe,
+            )
         self.saved = time.monotonic()
         return CheckpointStep(self.progress.step, self.last_path, is_best=False)
 
@@ -111,8 +119,9 @@ class Run:
         )
 
     def _write(self, path: Path) -> None:
-        info = with_progress(self.info, self.progress, self.arithmetic.device)
-        save_checkpoint(path, self.network, info)
+        if self.processes.is_first:
+            info = with_progress(self.info, self.progress, self.processes)
+            save_checkpoint(path, self.network, info)
 
 
 def find_saved_state(out: Path, recipe: Recipe) -> SavedState | None:
@@ -137,30 +146,44 @@ def start_run(
     info: CheckpointInfo,
     base: Model | None,
     saved: SavedState | None,
-    device: torch.device,
+    processes: Processes,
 ) -> Run:
     """Set up a run, or set it back to where it was saved."""
+    device = processes.device
     arithmetic = choose_arithmetic(recipe.train.precision, device)
     network = first_network(recipe, base, resumed=saved is not None).to(device)
     optimizer = build_optimizer(network, recipe.train)
     scaler = torch.amp.GradScaler(device.type, enabled=arithmetic.scales_loss)
     progress = Progress()
-    if saved is None:
-        remove_states(out)
-    else:
+    if saved is not None:
         restore(saved, network, optimizer, scaler)
         progress = saved.progress
         logger.info("Goes on after step %d.", progress.step)
+    _check_equal(progress, processes)
+    if saved is None and processes.is_first:
+        remove_states(out)
     run = Run(
         out,
         recipe,
         info,
         network,
+        processes.connect(network),
         optimizer,
         scaler,
         arithmetic,
+        processes,
         progress,
-        TrainingLog(out, progress.step),
+        (CsvLog(out, progress.step),) if processes.is_first else (),
     )
     run.started -= progress.seconds
     return run
+
+
+def _check_equal(progress: Progress, processes: Processes) -> None:
+    """Refuse to start at different steps, as from folders that are not the same."""
+    steps = processes.gather([progress.step])
+    if len(set(steps)) > 1:
+        raise ValueError(
+            f"The processes would start after the steps {steps}; give an --out folder "
+            "that all of them see."
+        )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from napari_pffnet.data.training_image import TrainingImage
     from napari_pffnet.training.precision import Arithmetic
+    from napari_pffnet.training.processes import Processes
 
 SCORE_THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 """Values of beta among which a validation chooses."""
@@ -49,6 +50,7 @@ def validate(
     network: nn.Module,
     images_by_set: Mapping[str, Sequence[TrainingImage]],
     arithmetic: Arithmetic,
+    processes: Processes,
     *,
     limit: int = 0,
 ) -> Validation:
@@ -62,14 +64,17 @@ def validate(
         Images by the name of their set; at least one set, none of them empty.
     arithmetic
         Device and type of the forward pass.
+    processes
+        They share the images; all get the same scores.
     limit
         Use at most so many images a set, evenly spread; 0: all.
     """
     predictor = Predictor(network.eval(), arithmetic.device, arithmetic.dtype)
-    tables = {
-        name: np.stack([_score_image(predictor, i) for i in _some(images, limit)])
-        for name, images in images_by_set.items()
-    }
+    tables = {}
+    for name, images in images_by_set.items():
+        mine = processes.share(_some(images, limit))
+        rows = processes.gather([_score_image(predictor, image) for image in mine])
+        tables[name] = np.stack(rows)
     network.train()
     # (sets, thresholds, 2): the sets count alike, however many images they have.
     means = np.stack([table.mean(0) for table in tables.values()])
