@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +18,8 @@ from napari_pffnet.data.training_image import (
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_S = TypeVar("_S", bound=np.generic)
 
 
 def cut_window(image: TrainingImage, rows: slice, columns: slice) -> TrainingImage:
@@ -65,24 +68,31 @@ def known_part(image: TrainingImage, *, margin: int) -> TrainingImage:
 
 
 def busiest_part(image: TrainingImage, *, side: int) -> TrainingImage:
-    """Cut out a square with as many objects in it as can be.
+    """Cut out the `busiest_window`; an image that is no larger stays as it is."""
+    if max(image.labels.shape) <= side:
+        return image
+    return cut_window(image, *busiest_window(image, side=side))
+
+
+def busiest_window(image: TrainingImage, *, side: int) -> tuple[slice, slice]:
+    """Return rows and columns of a square with as many objects in it as can be.
 
     Parameters
     ----------
     image
-        Not changed; returned as it is where it is no larger.
+        Where it is smaller than the square, so is the window.
     side
         Of the square, pixels.
     """
-    shape = image.labels.shape
-    if max(shape) <= side:
-        return image
-    windows = find_objects(image.labels)
+    height, width = image.labels.shape
     centers = np.array(
-        [[(axis.start + axis.stop) / 2 for axis in window] for window in windows]
+        [
+            [(axis.start + axis.stop) / 2 for axis in window]
+            for window in find_objects(image.labels)
+        ]
     ).reshape(-1, 2)
     starts = [
-        (_start(y, side, shape[0]), _start(x, side, shape[1])) for y, x in centers
+        (_start(y, side, height), _start(x, side, width)) for y, x in centers
     ] or [(0, 0)]
 
     def count(start: tuple[int, int]) -> int:
@@ -90,7 +100,7 @@ def busiest_part(image: TrainingImage, *, side: int) -> TrainingImage:
         return int(inside.all(1).sum())
 
     y, x = max(starts, key=count)
-    return cut_window(image, slice(y, y + side), slice(x, x + side))
+    return slice(y, y + side), slice(x, x + side)
 
 
 def at_scale(image: TrainingImage, scale: float) -> TrainingImage:
@@ -102,12 +112,13 @@ def at_scale(image: TrainingImage, scale: float) -> TrainingImage:
         return image
     size = [max(1, round(length * scale)) for length in image.labels.shape]
     labels, numbers = number_densely(_nearest(image.labels, size))
-    return TrainingImage(
-        _resized(image.image, size),
-        labels,
-        None if image.ignore is None else _nearest(image.ignore, size),
-        image.class_ids[numbers - 1],
-        image.name,
+    ignore = None if image.ignore is None else _nearest(image.ignore, size)
+    return replace(
+        image,
+        image=_resized(image.image, size),
+        labels=labels,
+        ignore=ignore,
+        class_ids=image.class_ids[numbers - 1],
     )
 
 
@@ -127,17 +138,15 @@ def _start(center: float, side: int, length: int) -> int:
     return int(np.clip(round(center - side / 2), 0, max(length - side, 0)))
 
 
-def _nearest(values: NDArray[np.generic], size: list[int]) -> NDArray[np.generic]:
+def _nearest(values: NDArray[_S], size: list[int]) -> NDArray[_S]:
     rows, columns = (
         ((np.arange(new) + 0.5) * (old / new)).astype(int)
         for new, old in zip(size, values.shape, strict=True)
     )
-    return values[rows[:, None], columns]
+    return np.asarray(values[rows[:, None], columns], values.dtype)
 
 
-def _resized(
-    pixels: NDArray[np.uint8] | NDArray[np.float32], size: list[int]
-) -> NDArray[np.uint8] | NDArray[np.float32]:
+def _resized(pixels: NDArray[_S], size: list[int]) -> NDArray[_S]:
     """Resize (Y, X, C); channels that are one view of the same pixels stay so."""
     channels = pixels.shape[2]
     if channels > 1 and pixels.strides[2] == 0:
@@ -145,4 +154,4 @@ def _resized(
         return np.broadcast_to(one, (*one.shape[:2], channels))
     image = torch.from_numpy(pixels.transpose(2, 0, 1).copy())
     resized: torch.Tensor = v2.functional.resize(image, size, antialias=True)
-    return np.ascontiguousarray(resized.numpy().transpose(1, 2, 0))
+    return np.ascontiguousarray(resized.numpy().transpose(1, 2, 0), pixels.dtype)

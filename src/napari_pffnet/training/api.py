@@ -74,7 +74,9 @@ def train(
     if model is not None and not isinstance(model, Model):
         model = load_model(model, device="cpu")
     plan = effective_recipe(_read_recipe(recipe), model)
-    images = load_training_data(train, val, recipe=plan, config=data)
+    images = load_training_data(
+        train, val, recipe=plan, config=data, base=None if model is None else model.info
+    )
     steps = train_iter(
         images.train,
         images.validation,

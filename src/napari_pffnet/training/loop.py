@@ -27,7 +27,7 @@ from napari_pffnet.training.validation import validate
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from torch import Tensor
 
@@ -53,6 +53,8 @@ def train_iter(
     image_weights: Sequence[float] | None = None,
     resume: bool = False,
     device: str = "auto",
+    only_best: bool = False,
+    should_finish: Callable[[], bool] = lambda: False,
 ) -> Generator[Step, None, TrainingResult]:
     """Train a network; yield after every step, return where the weights are.
 
@@ -74,13 +76,19 @@ def train_iter(
         logs, and the state to resume from; without ``resume`` the logs and states
         of an earlier run there are removed.
     base
-        Model to fine-tune; default: new weights.
+        Model to fine-tune; default: new weights.  It is validated before the first
+        step, so that the result is never worse than it.
     image_weights
         Chance of each training image to be chosen; default: all equal.
     resume
         Go on from the state beside ``out``, if there is one.
     device
         As in :func:`~napari_pffnet.weights.resolve_device`.
+    only_best
+        Write nothing but the checkpoint: such a run cannot be resumed.
+    should_finish
+        Asked after every step; once it says yes, the weights are validated and the
+        run ends.  In a single process only.
 
     Raises
     ------
@@ -100,14 +108,15 @@ def train_iter(
     dataset = CropDataset(train_images, recipe.train, weights=image_weights)
     processes = join_processes(device)
     saved = find_saved_state(Path(out), recipe) if resume else None
-    run = start_run(Path(out), recipe, info, base, saved, processes)
-    return (yield from _train(run, dataset, validation))
+    run = start_run(Path(out), recipe, info, base, saved, processes, only_best)
+    return (yield from _train(run, dataset, validation, should_finish))
 
 
 def _train(
     run: Run,
     dataset: CropDataset,
     validation: Mapping[str, Sequence[TrainingImage]],
+    should_finish: Callable[[], bool],
 ) -> Generator[Step, None, TrainingResult]:
     """Step, validate and save until the end."""
     config, processes = run.recipe.train, run.processes
@@ -118,11 +127,15 @@ def _train(
         while run.progress.step < config.iterations and not run.is_stalled:
             yield _step(run, next(batches))
             yield from _validate_and_save(run, validation)
+            if should_finish():
+                yield from _validate(run, validation)
+                break
         processes.go_on()
     except StoppedByFirst:
         pass
     except GeneratorExit:
-        run.save()
+        if not run.only_best:
+            run.save()
         processes.stop()
         raise
     finally:
@@ -135,10 +148,11 @@ def _validate_and_save(
     run: Run, validation: Mapping[str, Sequence[TrainingImage]]
 ) -> Generator[Step, None, None]:
     """Do what is due after a step."""
-    if run.is_due:
+    is_due = run.is_due
+    if is_due:
         yield from _validate(run, validation)
-        yield run.save()
-    elif time.monotonic() - run.saved > SAVE_SECONDS:
+    is_due |= time.monotonic() - run.saved > SAVE_SECONDS
+    if is_due and not run.only_best:
         yield run.save()
 
 
@@ -220,9 +234,11 @@ def _not_finite(what: str, step: int, config: TrainConfig) -> TrainingError:
 def _validate(
     run: Run, validation: Mapping[str, Sequence[TrainingImage]]
 ) -> Generator[Step, None, None]:
-    """Score the network and write it if it is the best so far."""
-    run.processes.go_on()
+    """Score the network and write it if it is the best so far; once after a step."""
     step = run.progress.step
+    if step == run.progress.validated:
+        return
+    run.processes.go_on()
     if not validation:
         run.advance(best_step=step, validated=step)
         yield run.save_best()
@@ -244,7 +260,13 @@ def _validate(
         run.advance(stalled=run.progress.stalled + 1)
     run.advance(validated=step, seconds=run.seconds)
     done = ValidationStep(
-        step, found.scores, found.score, found.score_threshold, is_best, run.seconds
+        step,
+        found.scores,
+        found.score,
+        found.score_threshold,
+        is_best,
+        run.seconds,
+        found.example,
     )
     for log in run.logs:
         log.add_validation(done)

@@ -56,6 +56,7 @@ class Run:
     processes: Processes
     progress: Progress
     logs: tuple[RunLog, ...]
+    only_best: bool = False
     started: float = field(default_factory=time.monotonic)
     saved: float = field(default_factory=time.monotonic)
 
@@ -147,6 +148,7 @@ def start_run(
     base: Model | None,
     saved: SavedState | None,
     processes: Processes,
+    only_best: bool,
 ) -> Run:
     """Set up a run, or set it back to where it was saved."""
     device = processes.device
@@ -154,7 +156,8 @@ def start_run(
     network = first_network(recipe, base, resumed=saved is not None).to(device)
     optimizer = build_optimizer(network, recipe.train)
     scaler = torch.amp.GradScaler(device.type, enabled=arithmetic.scales_loss)
-    progress = Progress()
+    # A base is validated before the first step: -1 steps were so far.
+    progress = Progress(validated=0 if base is None else -1)
     if saved is not None:
         restore(saved, network, optimizer, scaler)
         progress = saved.progress
@@ -173,7 +176,8 @@ def start_run(
         arithmetic,
         processes,
         progress,
-        (CsvLog(out, progress.step),) if processes.is_first else (),
+        (CsvLog(out, progress.step),) if processes.is_first and not only_best else (),
+        only_best,
     )
     run.started -= progress.seconds
     return run

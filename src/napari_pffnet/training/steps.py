@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
 
 @dataclass(frozen=True, slots=True)
 class TrainStep:
@@ -63,6 +66,8 @@ class ValidationStep:
         Whether no earlier validation of this run scored higher.
     seconds
         As in :class:`TrainStep`.
+    example
+        What was found in the first validated image, (Y, X).
     """
 
     step: int
@@ -71,6 +76,7 @@ class ValidationStep:
     score_threshold: float
     is_best: bool
     seconds: float
+    example: NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,7 @@ class TrainingResult:
     path
         Checkpoint of the best weights (of the last without validation).
     last_path
-        Checkpoint of the last weights.
+        Checkpoint of the last weights, unless only the best were asked for.
     steps
         Steps done.
     best_step
