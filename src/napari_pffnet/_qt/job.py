@@ -14,6 +14,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_pffnet._qt.background import Background
 from napari_pffnet.messages import (
+    LAST,
     RESULTS,
     Cancel,
     Failed,
@@ -153,7 +154,7 @@ class Job(QObject):
             # 3. A thread reads what the child has written.
             self._phase = _Phase.LOADING
             self._run(partial(self._loaded, body), self._on_loaded)
-        elif isinstance(body, RESULTS | Stopped | Failed):
+        elif isinstance(body, LAST):
             self._end(body)
         elif not self._is_cancelled:
             self.progressed.emit(body)
