@@ -355,6 +355,7 @@ class TrainConfig(Config):
     seed: int = Field(0, ge=0)
     workers: int = Field(0, ge=0, description="Processes that prepare crops.")
     threads: int = Field(0, ge=0, description="CPU threads; 0: as torch chooses.")
+    tensorboard: bool = Field(False, description="Also write a log for TensorBoard.")
     augment: AugmentConfig = AugmentConfig()
 
 

@@ -35,6 +35,7 @@ def train(
     config: Annotated[DataConfig, Parameter(name="*")] = _DEFAULTS,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     threads: int | None = None,
+    tensorboard: bool = False,
     resume: bool = False,
     overwrite: bool = False,
     quiet: bool = False,
@@ -75,6 +76,8 @@ def train(
         Where the network runs.
     threads
         CPU threads; default: the recipe's.
+    tensorboard
+        Also write a log for TensorBoard, into a folder beside the checkpoint.
     resume
         Go on with a run that was stopped.
     overwrite
@@ -93,7 +96,12 @@ def train(
     if not is_first:
         # The first process says the same.
         logging.getLogger("napari_pffnet").setLevel(logging.ERROR)
-    changes = {"iterations": iterations, "seed": seed, "threads": threads}
+    changes = {
+        "iterations": iterations,
+        "seed": seed,
+        "threads": threads,
+        "tensorboard": tensorboard or None,
+    }
     plan = _read_recipe(recipe, out.stem, changes)
 
     from napari_pffnet import training
