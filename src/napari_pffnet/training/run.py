@@ -25,12 +25,13 @@ from napari_pffnet.training.state import (
     save_state,
 )
 from napari_pffnet.training.steps import CheckpointStep, TrainingResult
+from napari_pffnet.training.tensorboard import TensorBoardLog
 from napari_pffnet.weights import Model, save_checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_pffnet.config import CheckpointInfo, Recipe
+    from napari_pffnet.config import CheckpointInfo, Recipe, TrainConfig
     from napari_pffnet.training.processes import Processes
 
 
@@ -165,6 +166,7 @@ def start_run(
     _check_equal(progress, processes)
     if saved is None and processes.is_first:
         remove_states(out)
+    has_logs = processes.is_first and not only_best
     run = Run(
         out,
         recipe,
@@ -176,11 +178,17 @@ def start_run(
         arithmetic,
         processes,
         progress,
-        (CsvLog(out, progress.step),) if processes.is_first and not only_best else (),
+        _open_logs(out, recipe.train, progress.step) if has_logs else (),
         only_best,
     )
     run.started -= progress.seconds
     return run
+
+
+def _open_logs(out: Path, config: TrainConfig, last_step: int) -> tuple[RunLog, ...]:
+    """Return the logs that the recipe asks for."""
+    csv = CsvLog(out, last_step)
+    return (csv, TensorBoardLog(out, last_step)) if config.tensorboard else (csv,)
 
 
 def _check_equal(progress: Progress, processes: Processes) -> None:
