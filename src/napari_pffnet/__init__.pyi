@@ -2,6 +2,7 @@ from .catalog import list_models as list_models
 from .config import CheckpointInfo as CheckpointInfo
 from .config import ModelConfig as ModelConfig
 from .config import Recipe as Recipe
+from .config import Region as Region
 from .config import SegmentConfig as SegmentConfig
 from .config import TrainConfig as TrainConfig
 from .evaluation import evaluate as evaluate
@@ -10,6 +11,8 @@ from .sample_data import load_sample as load_sample
 from .sample_data import sample_names as sample_names
 from .segmentation import segment as segment
 from .segmentation import segment_iter as segment_iter
+from .segmentation import segment_planes as segment_planes
+from .segmentation import segment_planes_iter as segment_planes_iter
 from .training import train as train
 from .training import train_iter as train_iter
 from .weights import Model as Model

@@ -43,7 +43,7 @@ def as_command(plan: SegmentPlan) -> str:
 
 def as_python(plan: SegmentPlan) -> str:
     """Return the lines of Python that do the same."""
-    source, quality = plan.source, plan.quality
+    source, quality, options = plan.source, plan.quality, _options(plan)
     facts: dict[str, Any] = {"axes": source.axes}
     if plan.region is not None:
         facts["region"] = plan.region
@@ -53,13 +53,11 @@ def as_python(plan: SegmentPlan) -> str:
         facts["pixel_size_um"] = source.pixel_size_um
     lines = [
         "import napari_pffnet as pff",
-        *(["from napari_pffnet.config import Region"] if plan.region else []),
-        "from napari_pffnet.segmentation.planes import segment_planes",
+        *(["from napari_pffnet import Region"] if plan.region else []),
         "",
         *_image_lines(plan),
         f"model = pff.load_model({plan.model!r}, device={plan.device!r})",
-        f"config = pff.SegmentConfig({_arguments(_options(plan))})",
-        f"result = segment_planes(image, model, config, {_arguments(facts)})",
+        f"result = pff.segment_planes(image, model, {_arguments(facts | options)})",
         "labels, objects = result.labels, result.table",
     ]
     if quality > 0:

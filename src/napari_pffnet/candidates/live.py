@@ -87,7 +87,7 @@ class LiveObjects:
         ValueError
             If the table has fewer rows than there are objects.
         """
-        self._protected = np.fromiter(ids, np.int64)
+        self._protected = np.array([i for i in ids if i > 0], np.int64)
         self._painted: list[NDArray[np.bool_] | None]
         self._painted = [None] * len(self.candidates.planes)
         if table is not None:
