@@ -2,24 +2,28 @@
 
 ``python recipes/train.py recipes/nuclei.toml --data ../shared/data
 --out runs/nuclei.safetensors [--resume]``; ``--pack packs/nuclei.npz`` takes the
-file that ``recipes/pack.py`` writes in place of ``--data``.
+file that ``recipes/pack.py`` writes in place of ``--data``.  ``--base CHECKPOINT``
+starts from its weights wherever they fit the network of the recipe.  ``torchrun
+--nproc-per-node 2 recipes/train.py ...`` trains on two GPUs.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from napari_pffnet.cli.console import is_first_process
 from napari_pffnet.config import Recipe
 from napari_pffnet.data.pack import read_pack
 from napari_pffnet.data.pairs import load_pairs
 from napari_pffnet.data.prepare import ReadRules
 from napari_pffnet.training import TrainStep, ValidationStep, train_iter
+from napari_pffnet.weights import Model, load_model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +68,22 @@ def image_weights(images_by_set: dict[str, list[TrainingImage]]) -> list[float]:
     ]
 
 
-def run(recipe: Recipe, sets: Sets, out: Path, *, resume: bool, device: str) -> None:
+def load_base(path: str, recipe: Recipe) -> Model:
+    """Return the weights of a checkpoint as those of a network of the recipe."""
+    base = load_model(path, device="cpu")
+    own = {"model": recipe.model, "normalization": recipe.normalization}
+    return replace(base, info=base.info.model_copy(update=own))
+
+
+def run(
+    recipe: Recipe,
+    sets: Sets,
+    out: Path,
+    *,
+    base: Model | None,
+    resume: bool,
+    device: str,
+) -> None:
     """Train, with a bar of progress and the scores of each validation."""
     images: Sequence[TrainingImage] = [i for s in sets.train.values() for i in s]
     steps = train_iter(
@@ -72,16 +91,18 @@ def run(recipe: Recipe, sets: Sets, out: Path, *, resume: bool, device: str) -> 
         sets.validation,
         recipe=recipe,
         out=out,
+        base=base,
         image_weights=image_weights(sets.train),
         resume=resume,
         device=device,
     )
-    with tqdm(total=recipe.train.iterations, mininterval=30) as bar:
+    total, is_first = recipe.train.iterations, is_first_process()
+    with tqdm(total=total, mininterval=30, disable=not is_first) as bar:
         for step in steps:
             if isinstance(step, TrainStep):
                 bar.update(step.step - bar.n)
                 bar.set_postfix(loss=f"{step.total:.3f}", refresh=False)
-            elif isinstance(step, ValidationStep):
+            elif isinstance(step, ValidationStep) and is_first:
                 logger.info("step %d: %s", step.step, dict(step.scores))
 
 
@@ -93,6 +114,7 @@ def main() -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--data", type=Path, help="folder of the data sets")
     source.add_argument("--pack", type=Path, help="file written by recipes/pack.py")
+    parser.add_argument("--base", help="model or checkpoint to start from")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
@@ -100,7 +122,15 @@ def main() -> None:
     recipe = Recipe.from_file(options.recipe)
     pack = options.pack
     sets = load_sets(options.data, recipe) if pack is None else unpack_sets(pack)
-    run(recipe, sets, options.out, resume=options.resume, device=options.device)
+    base = load_base(options.base, recipe) if options.base else None
+    run(
+        recipe,
+        sets,
+        options.out,
+        base=base,
+        resume=options.resume,
+        device=options.device,
+    )
 
 
 if __name__ == "__main__":

@@ -64,6 +64,4 @@ def _take_weights(network: nn.Module, base: nn.Module) -> None:
     network.load_state_dict(fitting, strict=False)
     new = [name for name in own if name not in fitting]
     if new:
-        logger.info(
-            "Starts from new weights, as the classes differ: %s", ", ".join(new)
-        )
+        logger.info("Starts from new weights, as shapes differ: %s", ", ".join(new))
