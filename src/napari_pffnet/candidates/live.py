@@ -128,7 +128,9 @@ class LiveObjects:
         planes = range(len(self.candidates.planes))
         for number in planes:
             self._rows.measure(number, self._view(number))
-        order, kept = self._rows.order(), self._held()[1:] | (self._rows.areas > 0)
+        kept = self._rows.areas > 0
+        kept[self._protected - 1] = True
+        order = self._rows.order()
         rows = order[kept[order]]
         self._grow_table()
         self._table = self._table.iloc[rows].reset_index(drop=True)
