@@ -6,8 +6,9 @@ import faulthandler
 import gc
 import json
 import logging
+from collections import defaultdict
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -43,7 +44,7 @@ class _Job:
     """A request that waits or runs."""
 
     envelope: Envelope
-    control: Control = field(default_factory=Control)
+    control: Control
 
 
 def main(folder: str | None = None) -> None:
@@ -75,7 +76,7 @@ def main(folder: str | None = None) -> None:
 
 def _listen(pipes: Pipes, waiting: SimpleQueue[_Job], folder: str | None) -> None:
     """Put requests in line and pass on the user's wishes; at the end, end all."""
-    controls: dict[int, Control] = {}
+    controls: defaultdict[int, Control] = defaultdict(Control)
     for line in pipes.requests:
         try:
             message = read_line(line)
@@ -84,13 +85,14 @@ def _listen(pipes: Pipes, waiting: SimpleQueue[_Job], folder: str | None) -> Non
             continue
         if isinstance(message, Answer):
             continue
-        control = controls.setdefault(message.job, Control())
-        if isinstance(message.request, Cancel):
-            control.cancel()
-        elif isinstance(message.request, Finish):
-            control.finish()
+        request = message.request
+        if isinstance(request, Cancel):
+            controls[message.job].cancel()
+        elif isinstance(request, Finish):
+            controls[message.job].finish()
         else:
-            waiting.put(_Job(message, control))
+            controls[message.job] = Control()
+            waiting.put(_Job(message, controls[message.job]))
     group.end_group(folder)
 
 
