@@ -118,7 +118,7 @@ class PlaneCandidates:
             ``label`` one for each leading axis: ``t``, ``z``.
         """
         score = self.score_threshold if score_threshold is None else score_threshold
-        labels = np.zeros(self.shape, np.int32)
+        labels, count = np.zeros(self.shape, np.int32), 0
         found: list[NDArray[np.int64]] = []
         measured: list[Extents] = []
         for plane, place in zip(self.planes, np.ndindex(self.leading), strict=True):
@@ -127,8 +127,8 @@ class PlaneCandidates:
                 quality_threshold=quality_threshold,
                 covered=self.covered,
             )
-            before = sum(map(len, found))
-            np.add(painted.labels, before, out=labels[place], where=painted.labels > 0)
+            np.add(painted.labels, count, out=labels[place], where=painted.labels > 0)
+            count += len(painted.index)
             found.append(painted.index)
             measured.append(extents_of(painted.labels))
         table = self._table(found, measured)
