@@ -27,6 +27,8 @@ from napari_pffnet.data.targets import image_target
 if TYPE_CHECKING:
     import argparse
 
+    from torchvision.models.detection import MaskRCNN
+
 SCENES = {(512, 1000): Bars(0.9, 0.7), (256, 100): Bars(1.05, 1.05)}
 
 Losses = Callable[[Tensor, NDArray[np.int32]], dict[str, Tensor]]
@@ -41,9 +43,12 @@ def our_losses(
 
 
 def torchvision_losses(
-    network: nn.Module, image: Tensor, labels: NDArray[np.int32]
+    network: MaskRCNN, image: Tensor, labels: NDArray[np.int32]
 ) -> dict[str, Tensor]:
     """Return torchvision's losses of an image with its label image."""
+    # Else it enlarges the small warm-up image, and a warm-up of full size hides
+    # what the backbone takes.
+    network.transform.min_size = (labels.shape[0],)
     ids = torch.arange(1, int(labels.max()) + 1)
     masks = torch.from_numpy(labels) == ids[:, None, None]
     target = {
@@ -62,12 +67,13 @@ def step(
     """Forward, backward and update."""
     total = torch.stack(list(losses_of(image_of(labels), labels).values())).sum()
     optimizer.zero_grad()
-    total.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    total.backward()
     optimizer.step()
 
 
 def measure_side(side: str, size: int, count: int, repeats: int) -> Cost:
     """Measure one side in this process."""
+    network: nn.Module
     if side == "ours":
         network = our_network("maskrcnn").train()
         losses_of = partial(our_losses, network)

@@ -113,6 +113,8 @@ class PlainMaskHead(nn.Module):
 
     def forward(self, roi_features: Tensor) -> Tensor:
         """Return mask logits (R, 1, 28, 28) of features (R, in_channels, 14, 14)."""
-        fine = torch.relu_(self.upscale(self.convs(roi_features)))
+        # Otherwise a CPU copies the maps twice to deconvolve them.
+        x = roi_features.contiguous(memory_format=torch.channels_last)
+        fine = torch.relu_(self.upscale(self.convs(x)))
         logits: Tensor = self.output(fine)
         return logits
