@@ -76,19 +76,23 @@ class Child(QObject):
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            try:
-                message = read_line(line)
-            except ValueError:
-                logger.warning("The child process said %r.", line)
-                continue
-            self.answered.emit(message)
+        with self._process.stdout as pipe:
+            for line in pipe:
+                self._on_line(line)
         code = self._process.wait()
         self._outbox.put(None)
         if sys.platform != "win32":  # there its loader workers see its end
             _end_group(self._process.pid)
         why = Failed(sentence=_cause(code), details=self._last_words())
         self.ended.emit(self, why)
+
+    def _on_line(self, line: bytes) -> None:
+        try:
+            message = read_line(line)
+        except ValueError:
+            logger.warning("The child process said %r.", line)
+        else:
+            self.answered.emit(message)
 
     def _write(self) -> None:
         assert self._process.stdin is not None

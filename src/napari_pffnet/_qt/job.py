@@ -63,22 +63,20 @@ class Job(QObject):
 
     progressed = Signal(object)
     finished = Signal(object)
-    released = Signal()
-    """No thread works for it any more; only then may it be deleted."""
+    released = Signal(object)
+    """Emits this job.  No thread works for it any more; only then may it be deleted."""
 
     def __init__(
         self,
         number: int,
         title: str,
         child: KeptChild,
-        prepare: Callable[[Path], Request],
         load: Callable[[Any, Path], object] | None = None,
     ) -> None:
         super().__init__()
         self.title = title
         self._number = number
         self._child = child
-        self._prepare = prepare
         self._load = load
         self._folder = child.folder / f"job-{number}"
         self._phase = _Phase.PREPARING
@@ -96,10 +94,12 @@ class Job(QObject):
         """Whether `finished` is still to come."""
         return self._phase is not _Phase.OVER
 
-    def begin(self) -> None:
+    def begin(self, prepare: Callable[[Path], Request]) -> None:
         """Start; `Jobs` does it."""
         # 1. A thread writes the arrays, while the child loads its libraries.
-        self._run(self._make_request, self._on_prepared)
+        with suppress(OSError):  # told when the request is sent
+            self._child.start()
+        self._run(partial(self._make_request, prepare), self._on_prepared)
 
     def cancel(self) -> None:
         """Stop the job; `finished` emits `Stopped` within a second."""
@@ -108,7 +108,11 @@ class Job(QObject):
             self._child.tell(self._number, Cancel())
             self._patience.start()
         else:
-            self._end(Stopped())
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Stop the job here, whatever the child does with it."""
+        self._end(Stopped())
 
     def finish_early(self) -> None:
         """Stop a training after its present step; it keeps its best weights."""
@@ -118,9 +122,9 @@ class Job(QObject):
 
     # ------------------------------------------------------- one after the other
 
-    def _make_request(self) -> Request:
+    def _make_request(self, prepare: Callable[[Path], Request]) -> Request:
         self._folder.mkdir(parents=True)
-        return self._prepare(self._folder)
+        return prepare(self._folder)
 
     def _on_prepared(self, request: Request) -> None:
         self._work = None
@@ -198,4 +202,4 @@ class Job(QObject):
         if self._work is None:
             # Large files take their time; a thread that still writes must be done.
             Thread(target=shutil.rmtree, args=(self._folder, True), daemon=True).start()
-            self.released.emit()
+            self.released.emit(self)

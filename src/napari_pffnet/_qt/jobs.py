@@ -7,7 +7,7 @@ network runs in another process.
 from __future__ import annotations
 
 import atexit
-from functools import cache, partial
+from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_pffnet.messages import (
-        Request,
         SegmentDone,
         SegmentRequest,
         TrainDone,
@@ -48,6 +47,7 @@ class Jobs(QObject):
         self._child = child or KeptChild()
         self._count = 0
         self._running: Job | None = None
+        self._activity: Activity | None = None
         self._kept: set[Job] = set()
 
     @property
@@ -88,11 +88,11 @@ class Jobs(QObject):
                 f'"{self._running.title}" is still running. '
                 "Wait until it is done, or cancel it."
             )
-        job = self._running = self._new_job(title, prepare, load)
-        job.finished.connect(partial(self._on_job_finished, job))
+        job = self._running = self._new_job(title, load)
+        job.finished.connect(self._on_running_finished)
         # Later, as napari lets other events run while it adds a bar.
-        QTimer.singleShot(0, partial(_show_activity, job))
-        job.begin()
+        QTimer.singleShot(0, self._show_activity)
+        job.begin(prepare)
         return job
 
     def devices(self) -> Job:
@@ -100,8 +100,8 @@ class Jobs(QObject):
 
         `Done.value` is `messages.Devices`.  A failure is not notified.
         """
-        job = self._new_job("Look for devices", lambda folder: DescribeDevices())
-        job.begin()
+        job = self._new_job("Look for devices")
+        job.begin(lambda folder: DescribeDevices())
         return job
 
     def free_memory(self) -> bool:
@@ -111,25 +111,37 @@ class Jobs(QObject):
         return not self._child.is_running
 
     def close(self) -> None:
-        """End the child process, whatever it does, as napari closes."""
+        """End all jobs and the child process, as napari closes."""
+        for job in tuple(self._kept):
+            job.abandon()
         self._child.close()
 
     def _new_job(
-        self,
-        title: str,
-        prepare: Callable[[Path], Request],
-        load: Callable[[Any, Path], Any] | None = None,
+        self, title: str, load: Callable[[Any, Path], Any] | None = None
     ) -> Job:
         self._count += 1
-        job = Job(self._count, title, self._child, prepare, load)
+        job = Job(self._count, title, self._child, load)
         self._kept.add(job)
-        job.released.connect(partial(self._kept.discard, job))
+        job.released.connect(self._on_job_released)
         return job
 
-    def _on_job_finished(self, job: Job, outcome: object) -> None:
+    def _show_activity(self) -> None:
+        """Show the running job in napari's activity dock until it is over."""
+        job = self._running
+        if job is not None:
+            activity = self._activity = Activity(job.title, job.cancel)
+            job.progressed.connect(activity.show)
+            job.finished.connect(activity.close)
+            if not job.is_running:  # it has ended in the meantime
+                activity.close()
+
+    def _on_running_finished(self, outcome: object) -> None:
         self._running = None
         if isinstance(outcome, Failed):
             notify(outcome)
+
+    def _on_job_released(self, job: Job) -> None:
+        self._kept.discard(job)
 
 
 @cache
@@ -166,11 +178,3 @@ class _Notification(ErrorNotification):  # type: ignore[misc]  # napari has no t
 
     def __str__(self) -> str:
         return self._details
-
-
-def _show_activity(job: Job) -> None:
-    """Show a job in napari's activity dock until it is over."""
-    if job.is_running:
-        activity = Activity(job.title, job.cancel)
-        job.progressed.connect(activity.show)
-        job.finished.connect(activity.close)
