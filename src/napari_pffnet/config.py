@@ -298,6 +298,11 @@ class DataConfig(Config):
     channels: tuple[int | str, ...] = Field(
         (), description="Channels to use, by number from 0 or by name."
     )
+    images: str | None = Field(
+        None,
+        description="Folder of the images of a COCO file; default: images/ beside it, "
+        "or its own.",
+    )
     split_binary: bool = Field(
         False, description="Make each region of a binary mask an object of its own."
     )
@@ -351,6 +356,13 @@ class TrainConfig(Config):
         ge=0,
         description="Validate on a square of this side of each image, that with the "
         "most objects, pixels; 0: on whole images.",
+    )
+    rehearsal: float = Field(
+        0.0,
+        ge=0,
+        le=0.9,
+        description="Share of the crops from the bundled samples, so that a base model "
+        "forgets less.",
     )
     seed: int = Field(0, ge=0)
     workers: int = Field(0, ge=0, description="Processes that prepare crops.")

@@ -44,7 +44,8 @@ def train(
 
     FOLDER holds images/ and labels/ with equal file names up to the suffix.  In a
     label image 0 is background and every other number one object.  An optional
-    ignore/ marks with 1 what nobody labelled.
+    ignore/ marks with 1 what nobody labelled.  In place of FOLDER a COCO annotation
+    file (.json) may be given; --images names the folder of its images.
 
     - `pffnet train mycells --base nuclei --out mycells.safetensors`
     - `pffnet train mycells --out mycells.safetensors --resume`
@@ -56,12 +57,12 @@ def train(
     Parameters
     ----------
     folder
-        Folder with images/ and labels/.
+        Folder with images/ and labels/, or a COCO annotation file.
     out
         Checkpoint to write: a .safetensors file.
     val
-        Such a folder to validate on; default: a tenth of the images, at least one;
-        of a single image, a part of it.
+        Such a folder or file to validate on; default: a tenth of the images, at least
+        one; of a single image, a part of it.
     base
         Model to start from: a name (see `pffnet models`) or a checkpoint.
     recipe

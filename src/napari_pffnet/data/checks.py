@@ -32,6 +32,7 @@ class Problem(StrEnum):
     PIECES = "objects in several pieces"
     TINY = "tiny objects"
     CLASSLESS = "objects without a class"
+    HIDDEN = "hidden objects"
     CHANNEL = "channel chosen"
 
 
@@ -41,6 +42,7 @@ _WARNINGS = frozenset(
         Problem.PIECES,
         Problem.TINY,
         Problem.CLASSLESS,
+        Problem.HIDDEN,
         Problem.CHANNEL,
     }
 )

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_pffnet.data.checks import Finding, Problem
-from napari_pffnet.data.prepare import Checked, ReadRules, check_pair, needs_classes
+from napari_pffnet.data.coco import check_coco
+from napari_pffnet.data.prepare import (
+    Checked,
+    ReadRules,
+    check_pair,
+    join_checked,
+    needs_classes,
+)
 from napari_pffnet.data.readers import (
     IMAGE_SUFFIXES,
     JPEG_SUFFIXES,
@@ -53,23 +60,24 @@ class _PairPaths:
 
 
 def load_pairs(
-    folder: str | PathLike[str], rules: ReadRules | None = None
+    source: str | PathLike[str], rules: ReadRules | None = None
 ) -> list[TrainingImage]:
-    """Read a folder of annotated images.
+    """Read annotated images.
 
     Parameters
     ----------
-    folder
-        Holds ``images/`` and ``labels/`` with equal stems, optionally
+    source
+        A folder that holds ``images/`` and ``labels/`` with equal stems, optionally
         ``ignore/`` (not 0 = nothing is known there) and, for several classes,
-        ``classes/`` (class of each pixel).
+        ``classes/`` (class of each pixel); or a COCO annotation file (``.json``), as
+        in :func:`~napari_pffnet.data.coco.check_coco`.
     rules
         How the files are understood.
 
     Returns
     -------
     list of TrainingImage
-        In order of the names; images as uint8.
+        In order of the names, or of the COCO file; images as uint8.
 
     Raises
     ------
@@ -77,7 +85,9 @@ def load_pairs(
         If any image cannot be used; the message names each problem and its
         remedy.  Warnings are logged.
     """
-    return _accept(check_folder(folder, rules), str(folder))
+    is_coco = Path(source).suffix.lower() == ".json"
+    check = check_coco if is_coco else check_folder
+    return _accept(check(source, rules), str(source))
 
 
 def check_folder(
@@ -88,7 +98,7 @@ def check_folder(
     Parameters
     ----------
     folder
-        As for `load_pairs`.
+        As for `load_pairs`; a folder.
     rules
         How the files are understood.
 
@@ -100,7 +110,7 @@ def check_folder(
     rules = rules or ReadRules()
     paths, findings = _find_pairs(Path(folder), needs_classes=needs_classes(rules))
     results = (_read_pair(pair, rules) for pair in paths)
-    return _join([Checked((), tuple(findings)), *results])
+    return join_checked([Checked((), tuple(findings)), *results])
 
 
 def from_arrays(
@@ -151,7 +161,7 @@ def from_arrays(
             images, labels, ignore, classes, names, strict=True
         )
     ]  # fmt: skip
-    return _accept(_join(results), "the arrays")
+    return _accept(join_checked(results), "the arrays")
 
 
 def _find_pairs(
@@ -236,14 +246,6 @@ def _read_pair(paths: _PairPaths, rules: ReadRules) -> Checked:
 
 def _read_classes(path: Path | None) -> NDArray[np.int64] | None:
     return None if path is None else read_labels(path).astype(np.int64)
-
-
-def _join(results: Iterable[Checked]) -> Checked:
-    results = list(results)
-    return Checked(
-        tuple(image for result in results for image in result.images),
-        tuple(finding for result in results for finding in result.findings),
-    )
 
 
 def _accept(checked: Checked, source: str) -> list[TrainingImage]:

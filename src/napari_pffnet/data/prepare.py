@@ -31,6 +31,8 @@ from napari_pffnet.data.training_image import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from napari_pffnet.data.readers import ImageFile
@@ -50,6 +52,15 @@ class Checked:
 
     images: tuple[TrainingImage, ...]
     findings: tuple[Finding, ...]
+
+
+def join_checked(results: Iterable[Checked]) -> Checked:
+    """Return the images and findings of all results as one."""
+    results = list(results)
+    return Checked(
+        tuple(image for result in results for image in result.images),
+        tuple(finding for result in results for finding in result.findings),
+    )
 
 
 @dataclass(frozen=True, slots=True)

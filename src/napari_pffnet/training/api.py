@@ -37,8 +37,9 @@ def train(
     ----------
     train
         A folder with ``images/`` and ``labels/`` (integer label images, 0 is
-        background) and optionally ``ignore/``; or pairs of image and label
-        arrays; or :class:`~napari_pffnet.data.training_image.TrainingImage`.
+        background) and optionally ``ignore/``; or a COCO annotation file (``.json``);
+        or pairs of image and label arrays; or
+        :class:`~napari_pffnet.data.training_image.TrainingImage`.
     out
         Checkpoint to write, ``.safetensors``; logs, pictures of the curves and the
         state to resume from lie beside it.

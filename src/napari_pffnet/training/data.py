@@ -30,7 +30,7 @@ logger = logging.getLogger("napari_pffnet")
 
 Pair = tuple[NDArray[np.generic], NDArray[np.generic]]
 ImageSource = str | os.PathLike[str] | Sequence[TrainingImage] | Sequence[Pair]
-"""A folder, a pack (``.npz``), training images, or pairs of image and labels."""
+"""A folder, a COCO file (``.json``), a pack (``.npz``), training images, or pairs."""
 
 
 CONTEXT = 64
@@ -71,8 +71,8 @@ def load_training_data(
     Parameters
     ----------
     train
-        A folder with ``images/`` and ``labels/``, a pack of ``recipes/pack.py``,
-        pairs of image and label arrays, or training images.
+        A folder with ``images/`` and ``labels/``, a COCO annotation file, a pack of
+        ``recipes/pack.py``, pairs of image and label arrays, or training images.
     val
         The same to validate on; default: the ``val`` part of a pack, else 10 % of
         the images, at least one; of a single image, a quarter of it.
