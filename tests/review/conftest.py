@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pytest
-from numpy.typing import NDArray
 
 from napari_pffnet.instances import Instances
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
 
 CONFIDENCES = (0.9, 0.3, 0.6)
 

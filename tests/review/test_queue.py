@@ -29,7 +29,9 @@ def test_any_column_either_way(session):
 
 
 def test_unknown_column_is_named(session):
-    with pytest.raises(ValueError, match="no column 'colour'; use one of .*confidence"):
+    with pytest.raises(
+        ValueError, match=r"no column 'colour'; use one of .*confidence"
+    ):
         in_order(session.table, "colour")
 
 

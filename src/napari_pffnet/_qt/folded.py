@@ -1,25 +1,51 @@
-"""A part of a form that is folded away until it is asked for."""
+"""A part of a widget that can be folded away."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from qtpy.QtGui import QIcon
-from superqt import QCollapsible
-
-if TYPE_CHECKING:
-    from qtpy.QtWidgets import QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 
-class Folded(QCollapsible):
-    """A title that unfolds what was added with ``addWidget``."""
+class Folded(QWidget):
+    """Shows its content under a title, or the title alone.
 
-    def __init__(self, title: str, parent: QWidget | None = None) -> None:
-        super().__init__(title, parent, expandedIcon=QIcon(), collapsedIcon=QIcon())
-        self._title = title
-        # superqt's own arrows are black, also in napari's dark theme.
-        self.toggled.connect(self._show_arrow)
-        self._show_arrow(False)
+    superqt's QCollapsible keeps room for what it hides, and squeezes what grows.
 
-    def _show_arrow(self, is_open: bool) -> None:
-        self.setText(f"{'▾' if is_open else '▸'} {self._title}")
+    Parameters
+    ----------
+    title
+        What is inside; click it to fold and unfold.
+    content
+        Is shown and hidden.
+    """
+
+    def __init__(self, title: str, content: QWidget, *, is_open: bool = False) -> None:
+        super().__init__()
+        self._content = content
+        self.button = QToolButton(self)
+        self.button.setText(title)
+        self.button.setCheckable(True)
+        self.button.setChecked(is_open)
+        self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.button.setSizePolicy(
+            QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed
+        )
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(self.button)
+        layout.addWidget(content)
+        self.button.toggled.connect(self.setOpen)
+        self.setOpen(is_open)
+
+    def setOpen(self, is_open: bool) -> None:
+        """Show the content, or fold it away."""
+        self.button.setChecked(is_open)
+        down, right = Qt.ArrowType.DownArrow, Qt.ArrowType.RightArrow
+        self.button.setArrowType(down if is_open else right)
+        self._content.setVisible(is_open)
+
+    def isOpen(self) -> bool:
+        """Tell whether the content is shown."""
+        return self.button.isChecked()

@@ -2,15 +2,50 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+import numpy as np
+
+from napari_pffnet._qt.layers import guess_axes, table_from_features
+from napari_pffnet._qt.placement import Placement
+from napari_pffnet.review.find import (
+    find_review,
+    image_key,
+    last_review,
+    review_place,
+)
+from napari_pffnet.review.session import ReviewSession
+from napari_pffnet.review.store import ReviewFolder
+from napari_pffnet.review.table import check_reviewable
+
 if TYPE_CHECKING:
+    from napari import Viewer
     from napari.layers import Image, Labels
 
-    from napari_pffnet.review import ReviewSession
 
-_sessions: WeakKeyDictionary[Labels, ReviewSession] = WeakKeyDictionary()
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenReview:
+    """The review of a layer.
+
+    Attributes
+    ----------
+    session
+        Edits the layer's own array.
+    folder
+        Where its steps are kept.
+    was_found
+        Whether it was begun earlier.
+    """
+
+    session: ReviewSession
+    folder: ReviewFolder
+    was_found: bool
+
+
+_reviews: WeakKeyDictionary[Labels, OpenReview] = WeakKeyDictionary()
 
 
 def find_session(layer: Labels) -> ReviewSession | None:
@@ -18,7 +53,8 @@ def find_session(layer: Labels) -> ReviewSession | None:
 
     Quick: no file is read.
     """
-    return _sessions.get(layer)
+    review = _find(layer)
+    return None if review is None else review.session
 
 
 def load_session(layer: Labels, image: Image | None = None) -> ReviewSession | None:
@@ -34,9 +70,107 @@ def load_session(layer: Labels, image: Image | None = None) -> ReviewSession | N
     image
         The image that they lie in, by which written reviews are known.
     """
-    return find_session(layer)
+    session = find_session(layer)
+    if session is not None or layer.multiscale:
+        return session
+    found = find_review(np.asarray(layer.data), key_of(image), _file_of(layer))
+    return None if found is None else found.session
 
 
-def keep_session(layer: Labels, session: ReviewSession) -> None:
-    """Remember the review of a layer for as long as the layer is there."""
-    _sessions[layer] = session
+def open_review(layer: Labels, image: Image | None = None) -> OpenReview:
+    """Begin the review of a layer, or go on with the one that was begun earlier.
+
+    Parameters
+    ----------
+    layer
+        Gets the labels of the review if there is one; its array is then edited in
+        place, as 32-bit numbers.
+    image
+        The image that they lie in, by which written reviews are known.
+
+    Raises
+    ------
+    ValueError
+        If the labels cannot be reviewed, or nothing can be written.
+    """
+    review = _find(layer)
+    if review is not None:
+        return review
+    if layer.multiscale:
+        raise ValueError(
+            f"{layer.name!r} has several resolutions; review a layer with one."
+        )
+    check_reviewable(layer.data)
+    if layer.data.dtype != np.int32 or not layer.data.flags.writeable:
+        features = layer.features
+        layer.data = layer.data.astype(np.int32)
+        layer.features = features
+    file = _file_of(layer)
+    found = find_review(layer.data, key_of(image), file)
+    if found is not None and not _is_open(found.folder):
+        found.session.show_in(layer.data)
+        review = OpenReview(found.session, found.folder, was_found=True)
+    else:
+        review = _begin(layer, key_of(image), file)
+    _reviews[layer] = review
+    return review
+
+
+def earlier_review(viewer: Viewer, image: Image | None) -> Labels:
+    """Show the objects of the review of an image that was worked on last.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    found = None if image is None else last_review(key_of(image))
+    if image is None or found is None:
+        raise ValueError(
+            "There is no earlier review of this image; segment it, or open a layer "
+            "with objects."
+        )
+    place = Placement.on(image, guess_axes(image))
+    return viewer.add_labels(
+        found.session.labels, name=f"{image.name} instances", **place.options
+    )
+
+
+def key_of(image: Image | None) -> str:
+    """Return the key by which an image is known again; "" without an image."""
+    if image is None:
+        return ""
+    data = image.data[0] if image.multiscale else image.data
+    return image_key(data, plane_axes=3 if image.rgb else 2)
+
+
+def _begin(layer: Labels, key: str, file: Path | None) -> OpenReview:
+    table = table_from_features(layer.features) if len(layer.features.columns) else None
+    try:
+        folder = ReviewFolder.create(
+            review_place(key, file), layer.data, table, name=layer.name, image_key=key
+        )
+    except OSError as error:
+        raise ValueError(
+            f"The review cannot be written: {error}. Free some space, or set "
+            "NAPARI_PFFNET_HOME to a folder that can be written to."
+        ) from error
+    return OpenReview(ReviewSession(layer.data, table, folder), folder, was_found=False)
+
+
+def _find(layer: Labels) -> OpenReview | None:
+    """Return the review of a layer whose array is still the one that is reviewed."""
+    review = _reviews.get(layer)
+    if review is None or review.session.labels is not layer.data:
+        return None
+    return review
+
+
+def _is_open(folder: ReviewFolder) -> bool:
+    """Tell whether another layer of this window is under the same review."""
+    return any(review.folder.path == folder.path for review in _reviews.values())
+
+
+def _file_of(layer: Labels) -> Path | None:
+    path = layer.source.path
+    return Path(path) if path and Path(path).is_file() else None

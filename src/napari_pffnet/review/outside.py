@@ -35,11 +35,13 @@ def adoption(
     -------
     None if nothing is different.
     """
+    patch = Patch.between(state.known, state.labels)
+    if patch is None and table is None:
+        return None
     new = complete_table(state.labels, state.table if table is None else table)
-    if "verdict" not in (() if table is None else table):
+    if table is not None and "verdict" not in table:
         old = state.table["verdict"].reindex(range(len(new)), fill_value="")
         new["verdict"] = old.to_numpy()
-    patch = Patch.between(state.known, state.labels)
     cells = _differences(state, new)
     if patch is None and not cells and len(new) == len(state.table):
         return None

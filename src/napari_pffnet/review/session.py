@@ -129,6 +129,16 @@ class ReviewSession:
         """Whether there is a step to make again."""
         return bool(self._undone)
 
+    @property
+    def last_step(self) -> Step | None:
+        """The step that `undo` would take back."""
+        return self._done[-1] if self._done else None
+
+    def show_in(self, labels: NDArray[np.integer[Any]]) -> None:
+        """Go on in another array of the same shape, which gets the labels."""
+        np.copyto(labels, self.labels, casting="same_kind")
+        self._state.labels = labels
+
     def plane_of(self, label: int) -> Plane:
         """Return the plane in which an object is largest; () in a 2-D image."""
         columns = leading_columns(self.labels.ndim)

@@ -119,9 +119,20 @@ class ReviewFolder:
         return last.stat().st_mtime
 
     def append(self, step: StoredStep) -> None:
-        """Keep a step: it is there as a whole or not at all."""
+        """Keep a step: it is there as a whole or not at all.
+
+        Raises
+        ------
+        ValueError
+            If another window goes on with the same review.
+        """
         number = int(self._files[-1].stem) + 1 if self._files else 1
         file = self.path / _HISTORY / f"{number:06d}.json"
+        if file.exists():
+            raise ValueError(
+                f"The review in {self.path} goes on in another window; close one of "
+                "the two and begin again here."
+            )
         content = step.model_dump_json(exclude_defaults=True).encode()
         write_atomically(file, content)
         self._files.append(file)

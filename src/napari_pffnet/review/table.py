@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from scipy import ndimage
 
-from napari_pffnet.instances import label_extents
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,9 +84,14 @@ def measure(labels: NDArray[np.integer[Any]]) -> pd.DataFrame:
 
 
 def _measure_plane(labels: NDArray[np.integer[Any]]) -> pd.DataFrame:
-    ids, boxes, areas = label_extents(labels)
+    areas = np.bincount(labels.ravel())[1:]
+    ids = np.flatnonzero(areas) + 1
+    # Several times faster than sorting the pixels of a large image by their labels.
+    found = ndimage.find_objects(labels)
+    ends = [[(part.start, part.stop) for part in found[i - 1]] for i in ids]
+    boxes = np.array(ends, np.int64).reshape(-1, 2, 2).swapaxes(1, 2).reshape(-1, 4)
     at_end = boxes[:, 2:] == np.array(labels.shape)
-    rows = {"label": ids.astype(np.int64), "area": areas}
+    rows = {"label": ids, "area": areas[ids - 1]}
     rows |= dict(zip(BOX, boxes.T, strict=True))
     table = pd.DataFrame(rows)
     table["touches_border"] = ((boxes[:, :2] == 0) | at_end).any(axis=1)

@@ -1,0 +1,107 @@
+"""How good the network thinks the objects are, and whether it is right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari.layers import Labels
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QFormLayout, QLabel, QVBoxLayout, QWidget
+
+from napari_pffnet._qt.layer_choice import LayerChoice
+from napari_pffnet._qt.quality_plot import QualityHistogram, TrustPlot, describe_trust
+from napari_pffnet._qt.results import find_result
+from napari_pffnet.review import compare_with_truth
+
+if TYPE_CHECKING:
+    from napari import Viewer
+
+    from napari_pffnet._qt.review_run import ReviewRun
+
+_LINE = 0.8
+
+
+class TrustPanel(QWidget):
+    """The histogram of the quality, and the comparison with true labels.
+
+    Parameters
+    ----------
+    viewer
+        Among its layers are the true labels.
+
+    Signals
+    -------
+    limitChanged
+        Only objects below this quality are looked at; None: all.
+    """
+
+    limitChanged = Signal(object)
+
+    def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._run: ReviewRun | None = None
+        self.histogram = QualityHistogram(self)
+        self.limit = QCheckBox(self)
+        self.truth = LayerChoice(viewer, (Labels,), none_title="none", parent=self)
+        self.plot = TrustPlot(self)
+        self.text = QLabel(self)
+        self.text.setWordWrap(True)
+        form = QFormLayout()
+        form.addRow("True labels", self.truth)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.histogram)
+        layout.addWidget(self.limit)
+        layout.addLayout(form)
+        layout.addWidget(self.plot)
+        layout.addWidget(self.text)
+        self._compare()
+        self._show_limit()
+        self.histogram.thresholdChanged.connect(self._on_limit)
+        self.limit.toggled.connect(self._on_limit)
+        self.truth.valueChanged.connect(self._compare)
+
+    def setRun(self, run: ReviewRun | None) -> None:
+        """Work on a review; the line begins where the segmentation had its own."""
+        self._run = run
+        if run is not None:
+            result = find_result(run.bound.layer)
+            used = 0.0 if result is None else result.quality
+            self.histogram.setThreshold(used or _LINE)
+            self._show_limit()
+        self.refresh()
+        self._compare()
+
+    def refresh(self) -> None:
+        """Show the qualities as they are now."""
+        if self._run is not None:
+            table = self._run.session.table
+            there = table.loc[table["area"] > 0, "quality"]
+            self.histogram.setQualities(there.to_numpy(float))
+            self.histogram.setVisible(bool(there.notna().any()))
+            self.limit.setVisible(bool(there.notna().any()))
+
+    def _compare(self) -> None:
+        truth = self.truth.value()
+        self.plot.hide()
+        if self._run is None or truth is None:
+            self.text.setText("Choose true labels to see how far this can be trusted.")
+            return
+        session = self._run.session
+        try:
+            trust = compare_with_truth(session.labels, session.table, truth.data)
+        except ValueError as error:
+            self.text.setText(str(error))
+            return
+        self.plot.setTrust(trust)
+        self.plot.show()
+        self.text.setText(describe_trust(trust))
+
+    def _on_limit(self) -> None:
+        self._show_limit()
+        value = self.histogram.threshold() if self.limit.isChecked() else None
+        self.limitChanged.emit(value)
+
+    def _show_limit(self) -> None:
+        value = self.histogram.threshold()
+        self.limit.setText(f"show only those below {value:.2f}, the line")
