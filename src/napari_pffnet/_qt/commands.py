@@ -43,29 +43,34 @@ def as_command(plan: SegmentPlan) -> str:
 
 def as_python(plan: SegmentPlan) -> str:
     """Return the lines of Python that do the same."""
-    source, quality, options = plan.source, plan.quality, _options(plan)
-    facts: dict[str, Any] = {"axes": source.axes}
+    arguments = [f"{name}={value!r}" for name, value in _facts(plan).items()]
     if plan.region is not None:
-        facts["region"] = plan.region
+        arguments.append(f"region=pff.{plan.region!r}")
+    arguments += [f"{name}={value!r}" for name, value in _options(plan).items()]
+    lines = [
+        "import napari_pffnet as pff",
+        *_image_lines(plan),
+        f"model = pff.load_model({plan.model!r}, device={plan.device!r})",
+        f"result = pff.segment_planes(image, model, {', '.join(arguments)})",
+        "labels, objects = result.labels, result.table",
+    ]
+    if plan.quality > 0:
+        lines += [
+            f"painted = result.candidates.paint(quality_threshold={plan.quality!r})",
+            "labels, objects = painted.labels, painted.table",
+        ]
+    return "\n".join([*lines, ""])
+
+
+def _facts(plan: SegmentPlan) -> dict[str, Any]:
+    """Return what is known of the image."""
+    source = plan.source
+    facts: dict[str, Any] = {"axes": source.axes}
     if source.channel_names:
         facts["channel_names"] = source.channel_names
     if source.pixel_size_um is not None:
         facts["pixel_size_um"] = source.pixel_size_um
-    lines = [
-        "import napari_pffnet as pff",
-        *(["from napari_pffnet import Region"] if plan.region else []),
-        "",
-        *_image_lines(plan),
-        f"model = pff.load_model({plan.model!r}, device={plan.device!r})",
-        f"result = pff.segment_planes(image, model, {_arguments(facts | options)})",
-        "labels, objects = result.labels, result.table",
-    ]
-    if quality > 0:
-        lines += [
-            f"painted = result.candidates.paint(quality_threshold={quality!r})",
-            "labels, objects = painted.labels, painted.table",
-        ]
-    return "\n".join([*lines, ""])
+    return facts
 
 
 def _options(plan: SegmentPlan) -> dict[str, Any]:
@@ -76,10 +81,6 @@ def _options(plan: SegmentPlan) -> dict[str, Any]:
         for name, value in plan.config
         if value != getattr(defaults, name) and name != "axes"
     }
-
-
-def _arguments(options: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={value!r}" for name, value in options.items())
 
 
 def _hindrance(plan: SegmentPlan) -> str:
@@ -103,7 +104,7 @@ def _image_lines(plan: SegmentPlan) -> list[str]:
         return [f"image = pff.load_sample({sample!r}).image"]
     if path and not level:
         module = "tifffile" if path.suffix.lower() in TIFF_SUFFIXES else "imageio.v3"
-        return [f"from {module} import imread", "", f"image = imread({str(path)!r})"]
+        return [f"from {module} import imread", f"image = imread({str(path)!r})"]
     return [
         "# In napari's console; elsewhere, read the image from where it came.",
         f"image = viewer.layers[{plan.layer.name!r}].data{level}",

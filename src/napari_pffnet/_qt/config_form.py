@@ -71,9 +71,8 @@ class ConfigForm(QWidget, Generic[Value]):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._build_rows(fields, labels or {}))
         if advanced:
-            folded = Folded("Advanced", self)
-            folded.addWidget(self._build_rows(advanced, labels or {}))
-            layout.addWidget(folded)
+            rows = self._build_rows(advanced, labels or {})
+            layout.addWidget(Folded("Advanced", rows))
 
     def value(self) -> Value:
         """Return what is shown, validated.

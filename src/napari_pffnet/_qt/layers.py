@@ -13,6 +13,7 @@ from napari_pffnet.config import Region
 from napari_pffnet.messages import ImageRef
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from napari import Viewer
@@ -104,7 +105,11 @@ def describe_image(layer: Image, axes: str | None = None) -> ImageSource:
             f"{tuple(data.shape)}; give one letter an axis."
         )
     return ImageSource(
-        data, axes, _channel_names(layer, data, axes), _pixel_size_um(layer), layer.name
+        data,
+        axes,
+        _channel_names(layer, data, axes),
+        pixel_size_um(layer.units, layer.scale),
+        layer.name,
     )
 
 
@@ -172,11 +177,17 @@ def _channel_names(layer: Image, data: Any, axes: str) -> tuple[str, ...]:
     return tuple(str(name) for name in names)
 
 
-def _pixel_size_um(layer: Image) -> float | None:
-    """Return the side of a pixel, the geometric mean where it is no square."""
+def pixel_size_um(units: Sequence[Any], scales: Sequence[float]) -> float | None:
+    """Return the side of a pixel, the geometric mean where it is no square.
+
+    Parameters
+    ----------
+    units, scales
+        Of a layer, one for each axis; rows and columns come last.
+    """
     sizes = [
         1 * unit * abs(float(scale))
-        for unit, scale in zip(layer.units[-2:], layer.scale[-2:], strict=True)
+        for unit, scale in zip(units[-2:], scales[-2:], strict=True)
     ]
     if not all(size.check("[length]") for size in sizes):
         return None
@@ -214,8 +225,9 @@ def _camera_corners(
     """Return (2, 2) float: lowest and highest y, x of the layer that are in view."""
     # napari tells the size of its canvas nowhere in public.
     size = np.array(attrgetter("_qt_viewer.canvas.size")(viewer.window), float)
-    half = size / viewer.camera.zoom / 2
-    center = np.array(viewer.camera.center[-2:])
+    # napari moved its camera into a scene with 0.9.
+    camera = getattr(viewer, "scene", viewer).camera
+    half, center = size / camera.zoom / 2, np.array(camera.center[-2:])
     world = np.array(viewer.dims.point, float)
     axes = list(viewer.dims.displayed[-2:])
     seen = []

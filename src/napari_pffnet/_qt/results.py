@@ -112,8 +112,11 @@ class Result:
 
     @property
     def instances(self) -> Labels | None:
-        """The instances layer, while it exists."""
-        return self._instances()
+        """The instances layer, while it exists and shows our labels."""
+        layer = self._instances()
+        if layer is None or not np.may_share_memory(layer.data, self.live.labels):
+            return None
+        return layer
 
     @property
     def semantic(self) -> Labels | None:
@@ -127,9 +130,10 @@ class Result:
 
     def disconnect(self) -> None:
         """Hear of the layer's edits no longer: another result takes it over."""
-        if self.instances is not None:
-            self.instances.events.paint.disconnect(self._on_paint)
-            self.instances.events.features.disconnect(self._on_features)
+        layer = self._instances()
+        if layer is not None:
+            layer.events.paint.disconnect(self._on_paint)
+            layer.events.features.disconnect(self._on_features)
 
     def _on_paint(self) -> None:
         self._was_painted_on = True
@@ -191,13 +195,19 @@ class Result:
 
     def _followed_layer(self) -> Labels:
         if self.instances is None:
-            raise ValueError("The layer of this result was deleted; segment again.")
+            raise ValueError(
+                "The layer of this result was deleted, or shows other labels now; "
+                "segment again."
+            )
         return self.instances
 
     def _show(self, layer: Labels, repainted: Repainted) -> None:
         np.copyto(self._painted, repainted.labels)
         layer.features = features_from_table(repainted.table)
         self._was_table_changed = False
+        session = find_session(layer)
+        if session is not None:
+            session.adopt(repainted.table)
         layer.refresh()
 
 
@@ -208,32 +218,30 @@ def _renumbered(ids: set[int], former: NDArray[np.int32]) -> set[int]:
 
 def find_result(layer: Labels | None) -> Result | None:
     """Return what belongs to a layer, if a segmentation of this window made it."""
-    return None if layer is None else _results.get(layer)
+    result = None if layer is None else _results.get(layer)
+    return None if result is None or result.instances is None else result
 
 
-def result_to_update(viewer: Viewer, image: Image, *, is_part: bool) -> Result | None:
-    """Return the result that a new run on an image replaces.
+def newest_result(viewer: Viewer, image: Image, *, is_part: bool) -> Result | None:
+    """Return the topmost result on an image that a new run could replace.
 
-    The newest one on this image whose layers are still there and that the user did
-    not edit; a run on a part of the image never replaces one on all of it.
+    A run on a part of the image never replaces a result on all of it.
     """
     for layer in reversed(viewer.layers):
-        result = _results.get(layer)
+        result = find_result(layer)
         if result is None or result.image is not image:
             continue
-        if not result.is_edited and (result.is_part or not is_part):
+        if result.is_part or not is_part:
             return result
     return None
 
 
 def show_result(
-    viewer: Viewer,
-    image: Image,
-    placement: Placement,
-    loaded: Loaded,
-    name: str,
+    viewer: Viewer, image: Image, placement: Placement, loaded: Loaded, name: str
 ) -> Result:
-    """Show a result on its image, in the layers of the last run or in new ones.
+    """Show a result on its image: in the layers of the last run, if there are any.
+
+    New layers are made where the user has edited those of the last run.
 
     Parameters
     ----------
@@ -249,28 +257,17 @@ def show_result(
         Of the image at the start.
     """
     is_there = image in viewer.layers
-    part = loaded.live.candidates.region is not None
-    old = result_to_update(viewer, image, is_part=part) if is_there else None
     name = image.name if is_there else name
+    is_part = loaded.live.candidates.region is not None
+    old = newest_result(viewer, image, is_part=is_part) if is_there else None
+    if old is not None and old.is_edited:
+        old = None
     labels = loaded.live.labels.reshape(placement.shape)
     semantic = loaded.semantic.reshape(placement.shape)
     # The classes lie below the objects, and are shown on demand.
-    below = _put(
-        viewer,
-        old and old.semantic,
-        semantic,
-        f"{name} semantic",
-        placement,
-        shown=False,
-    )
-    above = _put(
-        viewer,
-        old and old.instances,
-        labels,
-        f"{name} instances",
-        placement,
-        shown=True,
-    )
+    below = _put(viewer, old and old.semantic, semantic, f"{name} semantic", placement)
+    above = _put(viewer, old and old.instances, labels, f"{name} instances", placement)
+    below.visible = below.visible and old is not None
     above.features = features_from_table(loaded.table)
     for layer in (above, below):
         layer.metadata[METADATA_KEY] = _metadata(loaded, name)
@@ -288,12 +285,10 @@ def _put(
     data: NDArray[Any],
     name: str,
     placement: Placement,
-    *,
-    shown: bool,
 ) -> Labels:
     """Show labels in a layer of before, if it is still there, or in a new one."""
     if old is None or old not in viewer.layers or old.ndim != data.ndim:
-        return viewer.add_labels(data, name=name, visible=shown, **placement.options)
+        return viewer.add_labels(data, name=name, **placement.options)
     old.data = data
     placement.apply_to(old)
     return old

@@ -190,12 +190,10 @@ class SegmentForm(QWidget):
             ("Drawn in", self.shapes),
         ):
             self._rows.addRow(title, field)
-        folded = Folded("Advanced", self)
-        folded.addWidget(self.advanced)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(self._rows)
-        layout.addWidget(folded)
+        layout.addWidget(Folded("Advanced", self.advanced))
 
     # ------------------------------------------------------------------ slots
 

@@ -24,7 +24,13 @@ from qtpy.QtWidgets import (
 from napari_pffnet._qt.colors import ColorPanel
 from napari_pffnet._qt.commands import as_command, as_python
 from napari_pffnet._qt.jobs import Done, jobs
-from napari_pffnet._qt.results import Loaded, find_result, load_result, show_result
+from napari_pffnet._qt.results import (
+    Loaded,
+    find_result,
+    load_result,
+    newest_result,
+    show_result,
+)
 from napari_pffnet._qt.segment_form import SegmentForm
 from napari_pffnet._qt.segment_plan import SegmentChoices
 from napari_pffnet._qt.settings import read_choices, write_choices
@@ -226,16 +232,21 @@ class SegmentWidget(QWidget):
             self.status.setText("Cancelled.")
 
     def _show(self, plan: SegmentPlan, loaded: Loaded) -> None:
+        is_part = plan.region is not None
+        last = newest_result(self._viewer, plan.layer, is_part=is_part)
         result = show_result(
             self._viewer, plan.layer, plan.placement, loaded, plan.source.name
         )
         self._follow(result.instances)
-        count = len(loaded.table)
-        found = f"{count:,} object{'' if count == 1 else 's'}" if count else ""
         seconds = monotonic() - self._started
-        first = f"{found} in {seconds:.1f} s." if found else _NOTHING_FOUND
-        notes = [_in_the_window(note) for note in loaded.notes]
-        self.status.setText("\n".join([first, *notes]))
+        lines = [_count(len(loaded.table), seconds)]
+        if last is not None and last.is_edited and last.instances is not None:
+            lines.append(
+                f"“{last.instances.name}” was edited and stays as it is; this result "
+                "has new layers."
+            )
+        lines += [_in_the_window(note) for note in loaded.notes]
+        self.status.setText("\n".join(lines))
 
     # --------------------------------------------------------- the layer at hand
 
@@ -253,6 +264,12 @@ class SegmentWidget(QWidget):
         self.thresholds.setResult(result)
         has_table = isinstance(layer, Labels) and "score" in layer.features
         self.colors.setLayer(layer if has_table else None)
+
+
+def _count(number: int, seconds: float) -> str:
+    if number == 0:
+        return _NOTHING_FOUND
+    return f"{number:,} object{'' if number == 1 else 's'} in {seconds:.1f} s."
 
 
 def _in_the_window(sentence: str) -> str:
