@@ -23,6 +23,12 @@ os.environ.setdefault("QT_API", "pyside6")
 os.environ["PYTEST_QT_API"] = os.environ["QT_API"]
 
 
+# Software OpenGL and the compiler in torch clash: a process that has drawn a window
+# crashes when it loads torch.  test_window.py runs these tests in processes of their
+# own, under each Qt binding; by hand: pytest tests/_qt
+collect_ignore = ["_qt"]
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of real annotated images beside the checkout."""
@@ -32,9 +38,8 @@ def shared_data() -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def tiny_config() -> ModelConfig:
-    """The whole PFFNet, as narrow as it gets."""
+def make_tiny_config() -> ModelConfig:
+    """Return the whole PFFNet, as narrow as it gets."""
     return ModelConfig(
         backbone="resnet18",
         fpn_channels=16,
@@ -54,18 +59,30 @@ def tiny_config() -> ModelConfig:
     )
 
 
-@pytest.fixture(scope="session")
-def tiny_model(tiny_config: ModelConfig) -> Model:
-    """An untrained model on the CPU: it finds nothing sensible, but it runs."""
+def make_tiny_model() -> Model:
+    """Return an untrained model on the CPU: it finds nothing sensible, but it runs."""
     import torch
 
     from napari_pffnet.build import build_network
     from napari_pffnet.weights import Model
 
     torch.manual_seed(0)
-    network = build_network(tiny_config).eval()
-    info = CheckpointInfo(name="tiny", model=tiny_config)
+    config = make_tiny_config()
+    network = build_network(config).eval()
+    info = CheckpointInfo(name="tiny", model=config)
     return Model(network, info, torch.device("cpu"))
+
+
+@pytest.fixture(scope="session")
+def tiny_config() -> ModelConfig:
+    """The configuration of the tiny model."""
+    return make_tiny_config()
+
+
+@pytest.fixture(scope="session")
+def tiny_model() -> Model:
+    """A tiny model that is shared by all tests."""
+    return make_tiny_model()
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +20,52 @@ if TYPE_CHECKING:
 # they are.
 os.environ["NAPARI_CONFIG"] = ""
 
+# PySide6 6.12.0 loses references to these with its calls on Python 3.11: after some
+# thirty viewers none were left, and the process ended.  These are to spare.
+_SPARE = [None, True, False] * 1_000_000
+
 NAME = "napari-pffnet"
-MANIFEST = Path(__file__).parents[2] / "src" / "napari_pffnet" / "napari.yaml"
+ROOT = Path(__file__).parents[2]
+MANIFEST = ROOT / "src" / "napari_pffnet" / "napari.yaml"
+
+_SAVE_TINY_MODEL = """
+import sys
+from conftest import make_tiny_model
+from napari_pffnet.weights import save_checkpoint
+
+model = make_tiny_model()
+save_checkpoint(sys.argv[1], model.network, model.info)
+"""
+
+
+class _NoTorch(MetaPathFinder):
+    """Refuses torch with a sentence where loading it ends the process or freezes it."""
+
+    def find_spec(self, name: str, path: object, target: object = None) -> None:
+        if name.partition(".")[0] in ("torch", "torchvision"):
+            raise ImportError(f"{name} must not be loaded in the process of napari.")
+
+
+@pytest.fixture(autouse=True)
+def _no_torch() -> Iterator[None]:
+    """Let no test load torch where a window has been drawn."""
+    finder = _NoTorch()
+    sys.meta_path.insert(0, finder)
+    yield
+    sys.meta_path.remove(finder)
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained model as a file, made in a process of its own."""
+    path = tmp_path_factory.mktemp("models") / "tiny.safetensors"
+    places = os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")])
+    subprocess.run(
+        [sys.executable, "-c", _SAVE_TINY_MODEL, path],
+        env={**os.environ, "PYTHONPATH": places},
+        check=True,
+    )
+    return path
 
 
 @pytest.fixture(scope="session", autouse=True)

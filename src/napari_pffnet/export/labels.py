@@ -29,8 +29,8 @@ def write_labels(
     Parameters
     ----------
     labels
-        (Y, X); 0 is background.  uint16 in the file where the ids allow it, which
-        all programs read, else int32.
+        (..., Y, X); 0 is background.  uint16 in the file where the ids allow it,
+        which all programs read, else int32.
     path
         File to write; replaced if it is there.
     pixel_size_um
@@ -68,7 +68,15 @@ def _write_tiff(
             "resolutionunit": "CENTIMETER",
         }
     content = BytesIO()
+    # Q: planes or time points, this is not known here.
+    axes = "YX".rjust(image.ndim, "Q")
     tifffile.imwrite(
-        content, image, compression="zlib", metadata={"axes": "YX"}, **known
+        content,
+        image,
+        # Or a stack of three planes would become the colours of one.
+        photometric="minisblack",
+        compression="zlib",
+        metadata={"axes": axes},
+        **known,
     )
     write_atomically(Path(path), content.getvalue())

@@ -76,7 +76,8 @@ def read_objects(path: str | PathLike[str]) -> pd.DataFrame:
     """
     try:
         # Only what is empty is unknown: "NA" may be the name of a class.
-        table = pd.read_csv(path, keep_default_na=False, na_values=[""])
+        words = {"class": str, "verdict": str}
+        table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=words)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
         raise ValueError(f"{path} is no table of objects: {error}") from error
     if not _has_numbers(table):
@@ -84,9 +85,8 @@ def read_objects(path: str | PathLike[str]) -> pd.DataFrame:
             f"{path} is no table of objects: it needs a column label with a "
             "different whole number in each row."
         )
-    for column in ("class", "verdict"):
-        if column in table:
-            table[column] = table[column].fillna("").astype(str)
+    for column in words.keys() & set(table):
+        table[column] = table[column].fillna("")
     return rows_by_label(table)
 
 

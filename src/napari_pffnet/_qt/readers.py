@@ -1,0 +1,96 @@
+"""Files that napari opens through this plugin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_pffnet._qt.layers import METADATA_KEY, features_from_table
+from napari_pffnet.readback.coco import is_coco, read_coco
+from napari_pffnet.readback.geojson import read_geojson
+from napari_pffnet.readback.imagej import is_rois, read_rois
+from napari_pffnet.readback.labels import read_labels_with_table, read_semantic
+from napari_pffnet.review.table import complete_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from napari_pffnet._qt.samples import LayerTuple
+    from napari_pffnet.readback.objects import ReadLabels
+
+    Paths = str | list[str]
+    Reader = Callable[[Paths], list[LayerTuple]]
+
+
+def labels_reader(path: Paths) -> Reader:
+    """Return what reads label images with their tables, and class maps."""
+    return _read_labels
+
+
+def coco_reader(path: Paths) -> Reader | None:
+    """Return what reads COCO JSON, or None for JSON of another kind."""
+    return _read_coco if all(is_coco(one) for one in _many(path)) else None
+
+
+def geojson_reader(path: Paths) -> Reader:
+    """Return what reads the GeoJSON of QuPath."""
+    return _read_geojson
+
+
+def rois_reader(path: Paths) -> Reader | None:
+    """Return what reads regions of ImageJ, or None for a zip of something else."""
+    return _read_rois if all(is_rois(one) for one in _many(path)) else None
+
+
+def _read_labels(path: Paths) -> list[LayerTuple]:
+    return [
+        _semantic_layer(read_semantic(one))
+        if "_semantic." in one
+        else _objects_layer(read_labels_with_table(one))
+        for one in _many(path)
+    ]
+
+
+def _read_coco(path: Paths) -> list[LayerTuple]:
+    return [_objects_layer(read) for one in _many(path) for read in read_coco(one)]
+
+
+def _read_geojson(path: Paths) -> list[LayerTuple]:
+    return [_objects_layer(read_geojson(one)) for one in _many(path)]
+
+
+def _read_rois(path: Paths) -> list[LayerTuple]:
+    return [_objects_layer(read_rois(one)) for one in _many(path)]
+
+
+def _many(path: Paths) -> Iterable[str]:
+    return [path] if isinstance(path, str) else path
+
+
+def _objects_layer(read: ReadLabels) -> LayerTuple:
+    options = _options(read, "instances")
+    if read.objects is not None:
+        table = complete_table(read.labels, read.objects)
+        if not table["verdict"].any():
+            table = table.drop(columns="verdict")
+        options["features"] = features_from_table(table)
+    return read.labels, options, "labels"
+
+
+def _semantic_layer(read: ReadLabels) -> LayerTuple:
+    return read.labels.astype(np.uint8), _options(read, "semantic"), "labels"
+
+
+def _options(read: ReadLabels, kind: str) -> dict[str, Any]:
+    known = {"record": read.record, "classes": list(read.classes)}
+    options: dict[str, Any] = {
+        "name": f"{read.name} {kind}",
+        "metadata": {METADATA_KEY: known},
+    }
+    if read.pixel_size_um is not None:
+        ndim = read.labels.ndim
+        # Of planes and time points nothing is known but their number.
+        options["scale"] = (1,) * (ndim - 2) + (read.pixel_size_um,) * 2
+        options["units"] = ("pixel",) * (ndim - 2) + ("micrometer",) * 2
+    return options
