@@ -56,14 +56,15 @@ def test_a_single_image_is_cut_along_its_longer_side():
 
 def test_objects_on_the_cut_are_ignored_on_both_sides():
     labels = np.zeros((40, 10), int)
-    labels[25:35, 2:6] = 1
-    labels[2:6, 2:6] = 2
+    labels[5:36, 2:6] = 1
+    labels[0:4, 2:6] = 2
     labels[36:39, 2:6] = 3
     (train,), (validation,) = _parts(split_image(annotated(labels)))
     assert train.class_ids.tolist() == [2]
     assert validation.class_ids.tolist() == [3]
     assert train.labels.max() == validation.labels.max() == 1
-    assert train.ignore.sum() == validation.ignore.sum() == 20
+    assert train.ignore.sum() == 25 * 4
+    assert validation.ignore.sum() == 6 * 4
     assert validation.labels.shape == (10, 10)
 
 
@@ -75,6 +76,17 @@ def test_validation_gets_the_end_that_holds_objects():
     (train,), (validation,) = _parts(split_image(annotated(labels)))
     assert validation.class_ids.tolist() == [1]
     assert train.class_ids.tolist() == [2, 3]
+
+
+def test_the_cut_goes_around_objects_where_it_can():
+    labels = np.zeros((10, 96), int)
+    for i in range(3):
+        labels[2:8, 32 * i + 6 : 32 * i + 26] = i + 1
+    (train,), (validation,) = _parts(split_image(annotated(labels)))
+    assert len(train.class_ids) == 2
+    assert len(validation.class_ids) == 1
+    assert train.ignore is None
+    assert validation.ignore is None
 
 
 def test_nothing_to_split_is_said():

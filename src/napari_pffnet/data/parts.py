@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -146,7 +146,7 @@ def _nearest(values: NDArray[_S], size: list[int]) -> NDArray[_S]:
     return np.asarray(values[rows[:, None], columns], values.dtype)
 
 
-def _resized(pixels: NDArray[_S], size: list[int]) -> NDArray[_S]:
+def _resized(pixels: NDArray[Any], size: list[int]) -> NDArray[Any]:
     """Resize (Y, X, C); channels that are one view of the same pixels stay so."""
     channels = pixels.shape[2]
     if channels > 1 and pixels.strides[2] == 0:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.ndimage import find_objects
 
 from napari_pffnet.data.parts import cut_window
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 VALIDATION_SHARE = 0.1
 """Of several images, so many are set aside, and at least one."""
 VALIDATION_PART = 0.25
-"""Of a single image, so much of its longer side."""
+"""Of a single image, so much of its longer side,"""
+_CUTS = (0.6, 1.6)
+"""times a factor in this range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +76,15 @@ def split_validation(
 def split_image(image: TrainingImage, *, part: float = VALIDATION_PART) -> Split:
     """Cut one image along its longer side into training and validation.
 
-    Validation gets the end that holds the share of objects nearer to ``part``.
-    Objects on the cut are ignored on both sides of it.
+    The cut lies where few objects are, so that validation gets about ``part`` of
+    them.  Objects on the cut are ignored on both sides of it.
 
     Parameters
     ----------
     image
         Not changed.
     part
-        Share of the longer side that validation gets.
+        Share of the longer side that validation gets, more or less.
 
     Raises
     ------
@@ -95,21 +98,38 @@ def split_image(image: TrainingImage, *, part: float = VALIDATION_PART) -> Split
             f"{image.name} has {length} pixel and cannot be split for validation; give "
             "validation images of their own (--val)."
         )
-    size = min(max(1, round(part * length)), length - 1)
-    first = Split(
-        train=(_piece(image, axis, size, length),),
-        validation=(_piece(image, axis, 0, size),),
-    )
-    last = Split(
-        train=(_piece(image, axis, 0, length - size),),
-        validation=(_piece(image, axis, length - size, length),),
-    )
-    wanted = part * len(image.class_ids)
-    return min(last, first, key=lambda split: abs(_objects_of(split) - wanted))
+    cut, is_last = _best_cut(image, axis, part)
+    first, last = _piece(image, axis, 0, cut), _piece(image, axis, cut, length)
+    return Split((first,), (last,)) if is_last else Split((last,), (first,))
 
 
-def _objects_of(split: Split) -> int:
-    return len(split.validation[0].class_ids)
+def _best_cut(image: TrainingImage, axis: int, part: float) -> tuple[int, bool]:
+    """Return where to cut, and whether validation gets what lies behind.
+
+    What counts is how many objects the cut destroys, and how far the share of
+    validation is from the one wanted; then how far the cut is.
+    """
+    length = image.labels.shape[axis]
+    spans = [window[axis] for window in find_objects(image.labels) if window]
+    starts = np.array([span.start for span in spans])
+    stops = np.array([span.stop for span in spans])
+    wanted = part * len(spans)
+    lowest, highest = (
+        min(max(1, round(factor * part * length)), length - 1) for factor in _CUTS
+    )
+
+    def cost(choice: tuple[int, bool]) -> tuple[float, float, bool]:
+        cut, is_last = choice
+        before, behind = int((stops <= cut).sum()), int((starts >= cut).sum())
+        lost = len(spans) - before - behind
+        size = length - cut if is_last else cut
+        missed = abs((behind if is_last else before) - wanted)
+        return lost + missed, abs(size - part * length), not is_last
+
+    sizes = range(lowest, highest + 1)
+    choices = [(length - size, True) for size in sizes]
+    choices += [(size, False) for size in sizes]
+    return min(choices, key=cost)
 
 
 def _piece(image: TrainingImage, axis: int, start: int, stop: int) -> TrainingImage:

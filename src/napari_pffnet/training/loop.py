@@ -15,6 +15,7 @@ from napari_pffnet.training.base import effective_recipe
 from napari_pffnet.training.batches import Batch, iterate_batches, pass_numbers
 from napari_pffnet.training.processes import StoppedByFirst, join_processes
 from napari_pffnet.training.record import describe, summarize
+from napari_pffnet.training.rehearsal import with_samples
 from napari_pffnet.training.run import Run, find_saved_state, start_run
 from napari_pffnet.training.schedule import learning_rate, set_learning_rate
 from napari_pffnet.training.steps import (
@@ -105,7 +106,8 @@ def train_iter(
     info = describe(
         recipe, summarize(train_images), validation, base.info if base else None
     )
-    dataset = CropDataset(train_images, recipe.train, weights=image_weights)
+    sources = with_samples(train_images, image_weights, recipe)
+    dataset = CropDataset(sources.images, recipe.train, weights=sources.weights)
     processes = join_processes(device)
     saved = find_saved_state(Path(out), recipe) if resume else None
     run = start_run(Path(out), recipe, info, base, saved, processes, only_best)

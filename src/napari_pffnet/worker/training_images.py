@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from napari_pffnet.messages import TrainingPair, TrainRequest
 
 PREVIEW_SIDE = 256
-"""The window shows a square of at most so many pixels."""
+"""The window shows a square of at most so many pixels,"""
+PREVIEW_LEAST = 160
+"""and of at least so many, where the image has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,9 @@ def write_preview(
         ``.npy`` to write: (3, Y, X) int32 of found labels, true labels, and the
         picture as 0xRRGGBB.
     """
-    window = busiest_window(image, side=PREVIEW_SIDE)
+    # Of a long strip a square: it is shown larger.
+    side = min(max(PREVIEW_LEAST, min(image.labels.shape)), PREVIEW_SIDE)
+    window = busiest_window(image, side=side)
     colors = np.round(image.unit_image[window] * 255).astype(np.int32)
     red, green, blue = (
         colors[..., 0],

@@ -1,0 +1,326 @@
+"""The list of images and labels that a training learns from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from napari.layers import Image, Labels
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_pffnet._qt.layer_choice import LayerChoice
+from napari_pffnet._qt.layers import METADATA_KEY, describe_image
+from napari_pffnet._qt.results import find_result
+from napari_pffnet._qt.reviews import find_session
+from napari_pffnet._qt.training_data import PairSource
+
+if TYPE_CHECKING:
+    from napari import Viewer
+    from qtpy.QtGui import QEnterEvent
+
+    from napari_pffnet.review import ReviewSession
+
+
+_NOT_REVIEWED = "Made by a model and not reviewed yet."
+
+
+class TrainingPairs(QWidget):
+    """Chooses pairs of image and labels, and a folder of more.
+
+    Signals
+    -------
+    valueChanged
+        Other layers or another folder are chosen.
+    """
+
+    valueChanged = Signal()
+
+    def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self.rows: list[PairRow] = []
+        self._build()
+        self.add_row()
+
+    def _build(self) -> None:
+        self._list = QVBoxLayout()
+        self.add_button = QPushButton("Add another pair", self)
+        self.add_button.setToolTip("Learn from one more image with labels.")
+        self.add_button.clicked.connect(self.add_row)
+        self.folder = QLineEdit(self)
+        self.folder.setPlaceholderText("and a folder of images (optional)")
+        self.folder.setToolTip(
+            "A folder with images/ and labels/ of equal file names, to learn from too."
+        )
+        self.folder.setClearButtonEnabled(True)
+        self.folder.textChanged.connect(self.valueChanged)
+        browse = QToolButton(self)
+        browse.setText("…")
+        browse.setToolTip("Choose a folder with images/ and labels/.")
+        browse.clicked.connect(self._on_browse_clicked)
+        below = QHBoxLayout()
+        below.addWidget(self.folder, stretch=1)
+        below.addWidget(browse)
+        titles = QHBoxLayout()
+        for title in ("Image", "Its labels"):
+            titles.addWidget(QLabel(title, self), stretch=1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(titles)
+        layout.addLayout(self._list)
+        layout.addWidget(self.add_button)
+        layout.addLayout(below)
+
+    # ----------------------------------------------------------------- values
+
+    def sources(self) -> list[PairSource]:
+        """Return the chosen pairs; a row without image or labels counts for none.
+
+        Raises
+        ------
+        ValueError
+            If labels are chosen twice, or an image is not understood.
+        """
+        chosen = [row for row in self.rows if row.image() and row.labels()]
+        layers = [layer for row in chosen if (layer := row.labels()) is not None]
+        for layer in layers:
+            if layers.count(layer) > 1:
+                raise ValueError(
+                    f"{layer.name!r} is chosen twice; remove one of the two pairs."
+                )
+        return [row.source() for row in chosen]
+
+    def labels(self) -> list[Labels]:
+        """Return the chosen labels."""
+        return [layer for row in self.rows if (layer := row.labels()) is not None]
+
+    def add_row(self) -> PairRow:
+        """Add a pair: labels that are not chosen yet, where there are any."""
+        row = PairRow(self._viewer, self)
+        self.rows.append(row)
+        self._list.addWidget(row)
+        row.valueChanged.connect(self._on_row_changed)
+        row.removeRequested.connect(lambda: self._remove_row(row))
+        row.suggest([other.labels() for other in self.rows if other is not row])
+        self._on_row_changed()
+        return row
+
+    def _remove_row(self, row: PairRow) -> None:
+        self.rows.remove(row)
+        row.setParent(None)
+        row.deleteLater()
+        self._on_row_changed()
+
+    def _on_row_changed(self) -> None:
+        for row in self.rows:
+            row.remove_button.setVisible(len(self.rows) > 1)
+        self.valueChanged.emit()
+
+    def _on_browse_clicked(self) -> None:
+        folder = QFileDialog.getExistingDirectory(
+            self, "Folder with images/ and labels/", self.folder.text()
+        )
+        if folder:
+            self.folder.setText(folder)
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        """Say what counts as it is now: a review may have gone on."""
+        super().enterEvent(event)
+        for row in self.rows:
+            row.refresh()
+
+
+class PairRow(QWidget):
+    """One image and its labels, and what of it counts.
+
+    Signals
+    -------
+    valueChanged
+        Another layer is chosen.
+    removeRequested
+        The pair is not wanted any more.
+    """
+
+    valueChanged = Signal()
+    removeRequested = Signal()
+
+    def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self.image_choice = LayerChoice(viewer, (Image,), parent=self)
+        self.labels_choice = LayerChoice(viewer, (Labels,), parent=self)
+        self.remove_button = QToolButton(self)
+        self.remove_button.setText("✕")
+        self.remove_button.setToolTip("Do not learn from this pair.")
+        self.counts = QLabel(self)
+        self.counts.setWordWrap(True)
+        self.counts.setEnabled(False)
+        self._lay_out()
+        self.image_choice.valueChanged.connect(self._on_image_changed)
+        self.labels_choice.valueChanged.connect(self._on_labels_changed)
+        self.remove_button.clicked.connect(self.removeRequested)
+        self.refresh()
+
+    def _lay_out(self) -> None:
+        choices = QHBoxLayout()
+        choices.addWidget(self.image_choice, stretch=1)
+        choices.addWidget(self.labels_choice, stretch=1)
+        choices.addWidget(self.remove_button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addLayout(choices)
+        layout.addWidget(self.counts)
+
+    def image(self) -> Image | None:
+        """Return the chosen image."""
+        return self.image_choice.value()
+
+    def labels(self) -> Labels | None:
+        """Return the chosen labels."""
+        return self.labels_choice.value()
+
+    def source(self) -> PairSource:
+        """Return what is chosen, as it is now.
+
+        Raises
+        ------
+        ValueError
+            If the image is not understood, or nothing is chosen.
+        """
+        image, labels = self.image(), self.labels()
+        if image is None or labels is None:
+            raise ValueError("There is no pair of image and labels; open both first.")
+        session = find_session(labels)
+        return PairSource(
+            image=describe_image(image),
+            labels=_array(labels) if session is None else session.labels,
+            name=labels.name,
+            session=session,
+            is_guess=_is_guess(labels),
+        )
+
+    def suggest(self, taken: list[Labels | None]) -> None:
+        """Choose labels that nobody has taken, and their image."""
+        layers = [x for x in reversed(self._viewer.layers) if isinstance(x, Labels)]
+        free = [x for x in layers if x not in taken and not _is_class_map(x)]
+        # What was reviewed is what one wants to learn from.
+        free.sort(key=lambda layer: find_session(layer) is None)
+        if free:
+            self.labels_choice.setValue(free[0])
+            self._on_labels_changed()
+
+    def refresh(self) -> None:
+        """Say anew what of the labels counts."""
+        labels = self.labels()
+        session = None if labels is None else find_session(labels)
+        self.counts.setText(_what_counts(self.image(), labels, session))
+
+    def _on_image_changed(self) -> None:
+        image, labels = self.image(), self.labels()
+        if image is not None and not _fits(image, labels):
+            partners = [x for x in reversed(self._viewer.layers) if _fits(image, x)]
+            self.labels_choice.setValue(partners[0] if partners else labels)
+        self.refresh()
+        self.valueChanged.emit()
+
+    def _on_labels_changed(self) -> None:
+        image = _image_of(self._viewer, self.labels(), self.image())
+        if image is not None and image is not self.image():
+            self.image_choice.setValue(image)
+        self.refresh()
+        self.valueChanged.emit()
+
+
+def class_columns(layers: list[Labels]) -> list[str]:
+    """Return the columns of words that the tables of all layers have."""
+    tables = [layer.features for layer in layers]
+    if not tables:
+        return []
+    return [
+        name
+        for name in tables[0].columns
+        if all(name in table and _is_words(table[name]) for table in tables)
+    ]
+
+
+def classes_by_label(layer: Labels, column: str) -> dict[int, str]:
+    """Return the class of each label that has one."""
+    table = layer.features
+    # napari looks labels up in a column of this name, else by the row.
+    labels = table["index"] if "index" in table else range(len(table))
+    pairs = zip(labels, table[column], strict=True)
+    return {int(n): str(x) for n, x in pairs if n > 0 and not pd.isna(x) and str(x)}
+
+
+def _is_words(column: pd.Series[Any]) -> bool:
+    if column.name in ("verdict", "index"):
+        return False
+    return column.dtype.kind not in "buif" and bool((column.astype(str) != "").any())
+
+
+def _array(layer: Labels) -> Any:
+    return layer.data[0] if layer.multiscale else layer.data
+
+
+def _is_guess(layer: Labels) -> bool:
+    return METADATA_KEY in layer.metadata
+
+
+def _is_class_map(layer: Labels) -> bool:
+    return _is_guess(layer) and np.dtype(_array(layer).dtype) == np.uint8
+
+
+def _shape(layer: Image | Labels) -> tuple[int, ...]:
+    """Return the shape without what napari shows as colours."""
+    data = layer.data[0] if layer.multiscale else layer.data
+    return tuple(data.shape[: layer.ndim])
+
+
+def _fits(image: Image, layer: object) -> bool:
+    return (
+        isinstance(layer, Labels)
+        and not _is_class_map(layer)
+        and _shape(layer)[-2:] == _shape(image)[-2:]
+    )
+
+
+def _image_of(
+    viewer: Viewer, labels: Labels | None, chosen: Image | None
+) -> Image | None:
+    """Return the image that labels belong to, as far as can be told."""
+    if labels is None:
+        return None
+    result = find_result(labels)
+    if result is not None and result.image is not None:
+        return result.image
+    if chosen is not None and _fits(chosen, labels):
+        return chosen
+    fitting = [x for x in viewer.layers if isinstance(x, Image) and _fits(x, labels)]
+    named = [x for x in fitting if labels.name.startswith(x.name)]
+    return next(iter(named or fitting), None)
+
+
+def _what_counts(
+    image: Image | None, labels: Labels | None, session: ReviewSession | None
+) -> str:
+    if image is None or labels is None:
+        return "Open an image, and draw or open its labels."
+    if not _fits(image, labels):
+        return "Image and labels differ in size."
+    if session is None:
+        return _NOT_REVIEWED if _is_guess(labels) else "All labels count."
+    if session.marks.is_complete:
+        return f"{session.progress}; all of it counts."
+    return f"{session.progress}; only the reviewed area counts."
