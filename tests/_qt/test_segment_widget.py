@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import dask.array as da
 import numpy as np
+import psutil
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QTableView
 
 from napari_pffnet import load_sample
 from napari_pffnet._qt.layers import METADATA_KEY
+from napari_pffnet._qt.review_widget import ReviewWidget
 from napari_pffnet._qt.segment_widget import SegmentWidget
 
 if TYPE_CHECKING:
@@ -187,6 +189,25 @@ def test_only_the_rectangle_is_segmented(
     assert part[:, 80:].any()
 
 
+def test_only_what_is_visible_is_segmented(
+    shown_viewer: Viewer, qtbot: QtBot, nuclei: NDArray[Any]
+) -> None:
+    viewer = shown_viewer
+    viewer.add_image(np.tile(nuclei, (4, 4)), name="cells")
+    widget = open_widget(viewer)
+    camera = getattr(viewer, "scene", viewer).camera
+    camera.center, camera.zoom = (0, 64, 80), 6
+    viewer.screenshot(flash=False)  # draws
+
+    widget.form.extent.setCurrentText("only what is visible")
+    segment(widget, qtbot)
+
+    data = objects(viewer).data
+    assert data.shape == (512, 640)
+    assert data[:128, :160].any()
+    assert not data[256:, 320:].any()
+
+
 # ------------------------------------------------------------------ running again
 
 
@@ -277,6 +298,23 @@ def test_cancel_stops_and_leaves_no_layer(
     assert len(viewer.layers) == 1
 
 
+def test_after_the_child_died_the_next_click_works(
+    viewer: Viewer, qtbot: QtBot, nuclei: NDArray[Any]
+) -> None:
+    viewer.add_image(nuclei, name="cells")
+    widget = open_widget(viewer)
+    segment(widget, qtbot)
+    (child,) = psutil.Process().children()
+
+    qtbot.mouseClick(widget.segment_button, Qt.MouseButton.LeftButton)
+    child.kill()
+    qtbot.waitUntil(lambda: widget.segment_button.text() == "Segment", timeout=TIMEOUT)
+    assert widget.status.text() != "Cancelled."
+
+    segment(widget, qtbot)
+    assert objects(viewer).data.any()
+
+
 def test_without_an_image_the_widget_says_what_to_do(
     viewer: Viewer, qtbot: QtBot
 ) -> None:
@@ -348,6 +386,35 @@ def test_an_edited_object_never_vanishes_by_a_slider(
 
     assert np.array_equal(layer.data == 2, pixels)
     assert set(np.unique(layer.data)) == {0, 2}
+
+
+def test_a_reviewed_object_never_vanishes_by_a_slider(
+    viewer: Viewer, qtbot: QtBot, nuclei: NDArray[Any]
+) -> None:
+    viewer.add_image(nuclei, name="cells")
+    widget = open_widget(viewer)
+    segment(widget, qtbot)
+    layer, before = objects(viewer), objects(viewer).data.copy()
+    review = ReviewWidget(viewer)
+    viewer.window.add_dock_widget(review)
+    review.review_button.click()
+    kept = layer.selected_label
+    review.objects.buttons["accept"].click()
+    gone = layer.selected_label
+    review.objects.buttons["reject"].click()
+
+    for quality in (1, 0):
+        with qtbot.waitSignal(widget.thresholds.repainted):
+            widget.thresholds.quality.setValue(quality)
+        assert np.array_equal(layer.data == kept, before == kept)
+        assert gone not in layer.data
+        verdicts = layer.features["verdict"]
+        assert (verdicts[kept], verdicts[gone]) == ("accepted", "rejected")
+    widget.thresholds.apply_button.click()
+
+    assert np.array_equal(layer.data > 0, (before > 0) & (before != gone))
+    progress = review.objects.progress
+    qtbot.waitUntil(lambda: progress.format() == "2 of 5 reviewed")
 
 
 # ------------------------------------------------------------------------ state

@@ -205,9 +205,6 @@ class Result:
         np.copyto(self._painted, repainted.labels)
         layer.features = features_from_table(repainted.table)
         self._was_table_changed = False
-        session = find_session(layer)
-        if session is not None:
-            session.adopt(repainted.table)
         layer.refresh()
 
 
