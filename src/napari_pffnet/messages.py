@@ -222,6 +222,8 @@ def _sentence(error: BaseException) -> str:
             "The memory did not suffice. Close other programs, or take a smaller "
             "part of the image, then try again."
         )
+    if isinstance(error, ImportError):
+        return f"A library cannot be loaded ({text}). Install napari-pffnet anew."
     if isinstance(error, OSError) and error.strerror:
         place = f": {error.filename}" if error.filename else ""
         return f"{error.strerror}{place}."

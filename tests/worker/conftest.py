@@ -80,12 +80,13 @@ def start_window() -> Iterator[Callable[..., Window]]:
     source = Path(__file__).parents[2] / "src"
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(*options: str) -> Window:
+    def start(*options: str, first: Path | None = None) -> Window:
+        places = os.pathsep.join(str(place) for place in (first, source) if place)
         process = subprocess.Popen(
             [sys.executable, "-m", "napari_pffnet.worker", *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": str(source)},
+            env=os.environ | {"PYTHONPATH": places},
         )
         started.append(process)
         return Window(process)

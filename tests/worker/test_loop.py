@@ -98,3 +98,14 @@ def test_a_job_goes_behind_the_window(window, request_for, acting, tmp_path):
     assert niceness > os.nice(0)
     assert threads <= max(1, os.cpu_count() - 1)
     assert leads
+
+
+def test_a_library_that_is_broken_fails_the_job_and_not_the_child(
+    start_window, tmp_path
+):
+    (tmp_path / "torch.py").write_text("raise ImportError('c10.dll is missing')")
+    window = start_window(first=tmp_path)
+    for _ in range(2):
+        (failed,) = window.run(DescribeDevices())
+        assert isinstance(failed, Failed)
+        assert "c10.dll is missing" in failed.sentence

@@ -180,8 +180,7 @@ class Job(QObject):
 
     def _on_patience_timeout(self) -> None:
         self._phase = _Phase.LOADING  # so that nobody sends the request again
-        with suppress(OSError):  # told when the next job needs the child
-            self._child.replace()
+        self._child.replace()
         self._end(Stopped())
 
     # ---------------------------------------------------------------- the end

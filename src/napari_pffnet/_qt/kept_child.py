@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,9 +110,10 @@ class KeptChild(QObject):
             child.end()
 
     def replace(self) -> None:
-        """End the process and start another; raises as `start` does."""
+        """End the process and start another."""
         self.end()
-        self.start()
+        with suppress(OSError):  # told when the next request is sent
+            self.start()
         self.replaced.emit()
 
     def close(self) -> None:

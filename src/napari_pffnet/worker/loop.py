@@ -28,13 +28,13 @@ from napari_pffnet.messages import (
 )
 from napari_pffnet.worker import group
 from napari_pffnet.worker.control import Control
+from napari_pffnet.worker.models import KeptModel
 from napari_pffnet.worker.pipes import Pipes
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from napari_pffnet.messages import Body
-    from napari_pffnet.worker.models import KeptModel
 
 logger = logging.getLogger("napari_pffnet")
 
@@ -63,8 +63,6 @@ def main(folder: str | None = None) -> None:
     waiting: SimpleQueue[_Job] = SimpleQueue()
     Thread(target=_listen, args=(pipes, waiting, folder), daemon=True).start()
     _load_libraries()
-    from napari_pffnet.worker.models import KeptModel
-
     kept = KeptModel()
     while True:
         _run(waiting.get(), kept, pipes)

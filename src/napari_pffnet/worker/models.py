@@ -6,7 +6,6 @@ import gc
 from typing import TYPE_CHECKING
 
 from napari_pffnet.catalog import find_model
-from napari_pffnet.weights import load_model, resolve_device
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +27,9 @@ class KeptModel:
 
         A file that was changed since is.
         """
+        # A torch that cannot be loaded fails the job that needs it, not us.
+        from napari_pffnet.weights import load_model, resolve_device
+
         path = find_model(name_or_path)
         key = (path, path.stat().st_mtime_ns, str(resolve_device(device)))
         if self._model is None or key != self._key:
