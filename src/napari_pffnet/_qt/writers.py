@@ -90,8 +90,9 @@ def _one_plane(data: Any) -> Any:
 def _table(labels: Any, meta: Options) -> pd.DataFrame:
     """Return the table of a layer, whether or not this plugin made it."""
     features = meta.get("features")
-    known = features is not None and "score" in features
-    return complete_table(labels, table_from_features(features) if known else None)
+    if features is None or "score" not in features:
+        return complete_table(labels, None)
+    return complete_table(labels, table_from_features(features))
 
 
 def _painted(table: pd.DataFrame) -> pd.DataFrame:
