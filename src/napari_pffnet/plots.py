@@ -79,8 +79,7 @@ def plot_report(report: Report, folder: str | os.PathLike[str]) -> Path:
         If matplotlib is not installed; the sentence says how to install it.
     """
     table = pd.DataFrame(report.to_dict()["images"]).select_dtypes("float")
-    # Scores only: differences of counts have another scale.
-    table = table.loc[:, (table.min() >= 0) & (table.max() <= 1)]
+    table = _scores_only(table)
     figure = _figure(max(0.8 * table.shape[1], 3), 4)
     axes = figure.subplots()
     rng = np.random.default_rng(0)
@@ -96,6 +95,12 @@ def plot_report(report: Report, folder: str | os.PathLike[str]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     _save(figure, path)
     return path
+
+
+def _scores_only(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out differences of counts and distances, which have other scales."""
+    others = ["count_difference", "object_hausdorff"]
+    return table.drop(columns=others, errors="ignore")
 
 
 def _draw_losses(axes: Axes, table: pd.DataFrame) -> None:

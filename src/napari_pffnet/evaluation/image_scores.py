@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_pffnet.evaluation import scores
+from napari_pffnet.evaluation.hausdorff import object_hausdorff
+from napari_pffnet.evaluation.inputs import LabelPair
 from napari_pffnet.evaluation.label_metrics import classes_of, mean_pq
 from napari_pffnet.evaluation.overlap import FloatArray, Overlap, measure_overlap
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike
-
-    from napari_pffnet.evaluation.inputs import LabelPair
 
 ClassMap = Mapping[int, int]
 
@@ -37,6 +37,9 @@ class ImageScores:
         TP / (TP + FP + FN) at IoU 0.5, 0.75, and its mean over 0.5:0.05:0.95.
     sbd
         Symmetric best Dice.
+    object_hausdorff
+        Object-level Hausdorff distance in pixels; None where only one of truth and
+        prediction has objects.
     bpq, mpq
         PQ of all classes as one, mean PQ of the classes; None without classes.
     """
@@ -58,6 +61,7 @@ class ImageScores:
     object_dice: float
     sbd: float
     count_difference: int
+    object_hausdorff: float | None = None
     bpq: float | None = None
     mpq: float | None = None
 
@@ -116,8 +120,9 @@ def evaluate_image(
         If the shapes differ, labels are no integers or negative, or a label has
         no class.
     """
+    pair = LabelPair(name, true_labels, pred_labels)
     overlap = measure_overlap(true_labels, pred_labels)
-    return _image_scores(overlap, name, true_classes, pred_classes)
+    return _image_scores(overlap, pair, true_classes, pred_classes)
 
 
 def evaluate_pair(
@@ -136,7 +141,7 @@ def evaluate_pair(
     """
     try:
         overlap = measure_overlap(pair.true, pair.pred)
-        image = _image_scores(overlap, pair.name, true_classes, pred_classes)
+        image = _image_scores(overlap, pair, true_classes, pred_classes)
         objects = None if pair.table is None else _object_scores(overlap, pair.table)
     except ValueError as error:
         raise ValueError(f"Image {pair.name!r}: {error}") from error
@@ -145,7 +150,7 @@ def evaluate_pair(
 
 def _image_scores(
     overlap: Overlap,
-    name: str,
+    pair: LabelPair,
     true_classes: ClassMap | None,
     pred_classes: ClassMap | None,
 ) -> ImageScores:
@@ -162,8 +167,9 @@ def _image_scores(
     elif true_classes is not None or pred_classes is not None:
         raise ValueError("Classes are given of one side only; give both or none.")
     at_half = scores.match_counts(overlap)
+    distance = object_hausdorff(overlap, np.asarray(pair.true), np.asarray(pair.pred))
     return ImageScores(
-        name=name,
+        name=pair.name,
         n_true=overlap.n_true,
         n_pred=overlap.n_pred,
         aji=scores.aji(overlap),
@@ -180,6 +186,7 @@ def _image_scores(
         object_dice=scores.object_dice(overlap),
         sbd=scores.symmetric_best_dice(overlap),
         count_difference=abs(overlap.n_pred - overlap.n_true),
+        object_hausdorff=distance if np.isfinite(distance) else None,
         bpq=None if mpq is None else pq.pq,
         mpq=mpq,
     )

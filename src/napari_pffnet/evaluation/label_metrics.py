@@ -1,9 +1,9 @@
 """Metrics of two label images.
 
-In all of them 0 is background, ids are any positive integers, and what is
-returned lies in 0..1 (but `count_difference`): 1 where there is neither truth
-nor prediction, 0 where only one of them is empty.  Shapes that differ, labels
-that are no integers and negative labels raise ValueError.
+In all of them 0 is background and ids are any positive integers.  But for
+`count_difference` and `object_hausdorff`, what is returned lies in 0..1: 1 where
+there is neither truth nor prediction, 0 where only one of them is empty.  Shapes
+that differ, labels that are no integers and negative labels raise ValueError.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_pffnet.evaluation import scores
+from napari_pffnet.evaluation import hausdorff, scores
 from napari_pffnet.evaluation.overlap import FloatArray, IntArray, measure_overlap
 
 if TYPE_CHECKING:
@@ -172,6 +172,26 @@ def object_dice(true_labels: ArrayLike, pred_labels: ArrayLike) -> float:
     objects, and the score is the mean of both.
     """
     return scores.object_dice(measure_overlap(true_labels, pred_labels))
+
+
+def object_hausdorff(true_labels: ArrayLike, pred_labels: ArrayLike) -> float:
+    """Compute the object-level Hausdorff distance of the GlaS challenge.
+
+    The Hausdorff distance of two objects is the largest distance from a pixel of one
+    to the nearest pixel of the other.  Each object is compared with the one it shares
+    most pixels with (of equal ones the lower id), or, where it meets none, with the
+    one of smallest distance; these distances are averaged with the objects' areas as
+    weights, once over the true and once over the predicted objects, and the result
+    is the mean of both.
+
+    Returns
+    -------
+    Pixels, the smaller the better: 0 without any object, infinite where only one
+    side has objects.
+    """
+    overlap = measure_overlap(true_labels, pred_labels)
+    true, pred = np.asarray(true_labels), np.asarray(pred_labels)
+    return hausdorff.object_hausdorff(overlap, true, pred)
 
 
 def true_iou(true_labels: ArrayLike, pred_labels: ArrayLike) -> FloatArray:
