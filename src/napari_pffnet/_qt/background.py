@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -35,9 +36,11 @@ class Background(QObject):
         Thread(target=self._run, daemon=True).start()
 
     def _run(self) -> None:
+        outcome: object
         try:
-            value = self._function()
+            outcome, failed = self._function(), False
         except Exception as error:  # noqa: BLE001 - told to the user, whatever it is
-            self.raised.emit(error)
-        else:
-            self.returned.emit(value)
+            outcome, failed = error, True
+        # As napari closes, Qt deletes this object while the thread still runs.
+        with suppress(RuntimeError):
+            (self.raised if failed else self.returned).emit(outcome)

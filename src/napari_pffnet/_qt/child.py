@@ -75,6 +75,11 @@ class Child(QObject):
         self._reader.join(timeout=1)
 
     def _read(self) -> None:
+        # As napari closes, Qt deletes this object while the thread still runs.
+        with suppress(RuntimeError):
+            self._listen()
+
+    def _listen(self) -> None:
         assert self._process.stdout is not None
         with self._process.stdout as pipe:
             for line in pipe:
