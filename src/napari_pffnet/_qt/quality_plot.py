@@ -8,6 +8,7 @@ import numpy as np
 import pyqtgraph as pg
 from qtpy.QtCore import Qt, Signal
 
+from napari_pffnet._qt.still_plot import StillPlot
 from napari_pffnet.evaluation import BAD_IOU
 from napari_pffnet.review.truth import WORST
 
@@ -17,13 +18,12 @@ if TYPE_CHECKING:
 
     from napari_pffnet.review import Trust
 
-_HEIGHT = 160
 _BINS = 25
 _BAR, _LINE, _BAD = "#4aa8ff", "#ffd400", "#ff6b6b"
 _TEXT = "#c8ccd4"
 
 
-class QualityHistogram(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
+class QualityHistogram(StillPlot):
     """How many objects have which quality, and a threshold that can be dragged.
 
     Signals
@@ -35,8 +35,7 @@ class QualityHistogram(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no
     thresholdChanged = Signal(float)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        _style(self, "predicted quality", "objects")
+        super().__init__("predicted quality", "objects", parent)
         self._bars = pg.BarGraphItem(
             x0=[], x1=[], height=[], brush=_BAR, pen=pg.mkPen(None)
         )
@@ -67,12 +66,11 @@ class QualityHistogram(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no
         self.thresholdChanged.emit(self.threshold())
 
 
-class TrustPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
+class TrustPlot(StillPlot):
     """Predicted quality against true overlap, a point an object."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        _style(self, "predicted quality", "true overlap (IoU)")
+        super().__init__("predicted quality", "true overlap (IoU)", parent)
         self._points = pg.ScatterPlotItem(size=6, pen=pg.mkPen(None))
         dashed = pg.mkPen(_TEXT, style=Qt.PenStyle.DashLine)
         # On the line the network is right about itself; below the other it has failed.
@@ -106,16 +104,3 @@ def describe_trust(trust: Trust) -> str:
     if not np.isnan(trust.spearman):
         lines.append(f"Rank correlation with the truth: {trust.spearman:.2f}.")
     return "\n".join(lines)
-
-
-def _style(plot: pg.PlotWidget, bottom: str, left: str) -> None:
-    """Make a plot small, clear and still."""
-    plot.setBackground(None)
-    plot.setFixedHeight(_HEIGHT)
-    plot.setMenuEnabled(False)
-    plot.setMouseEnabled(x=False, y=False)
-    plot.hideButtons()
-    for side, text in (("bottom", bottom), ("left", left)):
-        plot.setLabel(side, text, color=_TEXT)
-        plot.getAxis(side).setPen(_TEXT)
-        plot.getAxis(side).setTextPen(_TEXT)

@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_pffnet._qt.background import Background
 from napari_pffnet._qt.layers import features_from_table, table_from_features
+from napari_pffnet._qt.reviews import end_review
 from napari_pffnet.review import Rectangle
 from napari_pffnet.review.table import BOX
 
@@ -67,6 +68,7 @@ class ReviewLayer(QObject):
         self._is_painted = self._is_repainted = False
         self._background: Background | None = None
         self._adoption = _timer(self, _PAUSE_MS, self.sync)
+        self._painting = _timer(self, 0, self.sync)
         self._view = _timer(self, _VIEW_PAUSE_MS, self._write_view)
         self._show_table()
         layer.events.paint.connect(self._on_paint)
@@ -85,6 +87,7 @@ class ReviewLayer(QObject):
     def close(self) -> None:
         """Let go of the layer, and write what other programs read."""
         self.sync()
+        end_review(self.layer)
         for key in self._keys:
             self.layer.bind_key(key, None)
         self._keys.clear()
@@ -96,6 +99,7 @@ class ReviewLayer(QObject):
             with suppress(ValueError):
                 getattr(self.layer.events, name).disconnect(slot)
         self._adoption.stop()
+        self._painting.stop()
         if self._view.isActive():
             self._view.stop()
             self._write_view()
@@ -139,6 +143,7 @@ class ReviewLayer(QObject):
     def sync(self) -> None:
         """Take over what was changed in the layer since."""
         self._adoption.stop()
+        self._painting.stop()
         if not self._holds():
             return
         try:
@@ -229,9 +234,10 @@ class ReviewLayer(QObject):
     # ------------------------------------------------------------- napari's events
 
     def _on_paint(self) -> None:
+        # napari tells of it before the pixels have changed.
         if not self._is_ours:
             self._is_painted = True
-            self.sync()
+            self._painting.start()
 
     def _on_features(self) -> None:
         # The live threshold has painted the objects anew, or numbered them.

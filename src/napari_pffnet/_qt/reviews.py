@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import numpy as np
 
@@ -46,6 +46,7 @@ class OpenReview:
 
 
 _reviews: WeakKeyDictionary[Labels, OpenReview] = WeakKeyDictionary()
+_going_on: WeakSet[Labels] = WeakSet()
 
 
 def find_session(layer: Labels) -> ReviewSession | None:
@@ -80,6 +81,8 @@ def load_session(layer: Labels, image: Image | None = None) -> ReviewSession | N
 def open_review(layer: Labels, image: Image | None = None) -> OpenReview:
     """Begin the review of a layer, or go on with the one that was begun earlier.
 
+    Until `end_review` no other layer gets the same one.
+
     Parameters
     ----------
     layer
@@ -93,27 +96,14 @@ def open_review(layer: Labels, image: Image | None = None) -> OpenReview:
     ValueError
         If the labels cannot be reviewed, or nothing can be written.
     """
-    review = _find(layer)
-    if review is not None:
-        return review
-    if layer.multiscale:
-        raise ValueError(
-            f"{layer.name!r} has several resolutions; review a layer with one."
-        )
-    check_reviewable(layer.data)
-    if layer.data.dtype != np.int32 or not layer.data.flags.writeable:
-        features = layer.features
-        layer.data = layer.data.astype(np.int32)
-        layer.features = features
-    file = _file_of(layer)
-    found = find_review(layer.data, key_of(image), file)
-    if found is not None and not _is_open(found.folder):
-        found.session.show_in(layer.data)
-        review = OpenReview(found.session, found.folder, was_found=True)
-    else:
-        review = _begin(layer, key_of(image), file)
-    _reviews[layer] = review
+    review = _find(layer) or _open(layer, image)
+    _going_on.add(layer)
     return review
+
+
+def end_review(layer: Labels) -> None:
+    """Let another layer go on with the review of this one; its session stays."""
+    _going_on.discard(layer)
 
 
 def earlier_review(viewer: Viewer, image: Image | None) -> Labels:
@@ -144,6 +134,27 @@ def key_of(image: Image | None) -> str:
     return image_key(data, plane_axes=3 if image.rgb else 2)
 
 
+def _open(layer: Labels, image: Image | None) -> OpenReview:
+    if layer.multiscale:
+        raise ValueError(
+            f"{layer.name!r} has several resolutions; review a layer with one."
+        )
+    check_reviewable(layer.data)
+    if layer.data.dtype != np.int32 or not layer.data.flags.writeable:
+        features = layer.features
+        layer.data = layer.data.astype(np.int32)
+        layer.features = features
+    file = _file_of(layer)
+    found = find_review(layer.data, key_of(image), file)
+    if found is not None and _is_free(found.folder):
+        found.session.show_in(layer.data)
+        review = OpenReview(found.session, found.folder, was_found=True)
+    else:
+        review = _begin(layer, key_of(image), file)
+    _reviews[layer] = review
+    return review
+
+
 def _begin(layer: Labels, key: str, file: Path | None) -> OpenReview:
     table = table_from_features(layer.features) if len(layer.features.columns) else None
     try:
@@ -166,9 +177,14 @@ def _find(layer: Labels) -> OpenReview | None:
     return review
 
 
-def _is_open(folder: ReviewFolder) -> bool:
-    """Tell whether another layer of this window is under the same review."""
-    return any(review.folder.path == folder.path for review in _reviews.values())
+def _is_free(folder: ReviewFolder) -> bool:
+    """Take a review from the layers that it no longer goes on in, if it is none's."""
+    holders = [x for x, r in _reviews.items() if r.folder.path == folder.path]
+    if any(layer in _going_on for layer in holders):
+        return False
+    for layer in holders:
+        del _reviews[layer]
+    return True
 
 
 def _file_of(layer: Labels) -> Path | None:
