@@ -41,7 +41,7 @@ class ThresholdPanel(QWidget):
         self._timer.setInterval(_PAUSE_MS)
         self._timer.timeout.connect(self.repaint_result)
         for slider in (self.score, self.quality):
-            slider.valueChanged.connect(self._timer.start)
+            slider.valueChanged.connect(self._on_slider_moved)
 
     def chosen_score(self) -> float | None:
         """Return the lowest score that the user chose; None for the model's own."""
@@ -121,6 +121,11 @@ class ThresholdPanel(QWidget):
         self.count.setText(
             f"{shown:,} shown" + (f", {hidden:,} hidden" if hidden else "")
         )
+
+    def _on_slider_moved(self) -> None:
+        # Not anew with each move: a long drag is followed, too.
+        if not self._timer.isActive():
+            self._timer.start()
 
     def _on_reset_clicked(self) -> None:
         self.setThresholds(None, 0.0)
