@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 
 from napari_pffnet._qt.folded import Folded
 from napari_pffnet._qt.layer_choice import LayerChoice
+from napari_pffnet._qt.own_viewer import own_viewer
 from napari_pffnet._qt.results import find_result
 from napari_pffnet._qt.review_layer import ReviewLayer
 from napari_pffnet._qt.review_misses import MissesPanel
@@ -66,7 +67,7 @@ class ReviewWidget(QWidget):
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
-        self._viewer = napari_viewer
+        self._viewer = own_viewer(napari_viewer)
         self._run: ReviewRun | None = None
         self._build()
         self._show_choices(read_choices(_NAME, ReviewChoices))

@@ -24,6 +24,7 @@ from qtpy.QtWidgets import (
 from napari_pffnet._qt.colors import ColorPanel
 from napari_pffnet._qt.commands import as_command, as_python
 from napari_pffnet._qt.jobs import Done, jobs
+from napari_pffnet._qt.own_viewer import own_viewer
 from napari_pffnet._qt.results import (
     Loaded,
     find_result,
@@ -65,7 +66,7 @@ class SegmentWidget(QWidget):
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
-        self._viewer = napari_viewer
+        self._viewer = own_viewer(napari_viewer)
         self._job: Job | None = None
         self._plan: SegmentPlan | None = None
         self._started = 0.0

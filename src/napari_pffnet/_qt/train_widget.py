@@ -25,6 +25,7 @@ from napari_pffnet._qt.check_panel import CheckPanel
 from napari_pffnet._qt.jobs import Done, jobs
 from napari_pffnet._qt.keep_panel import KeepPanel
 from napari_pffnet._qt.model_choice import ModelChoice
+from napari_pffnet._qt.own_viewer import own_viewer
 from napari_pffnet._qt.settings import read_choices, write_choices
 from napari_pffnet._qt.training_folder import as_command, as_python, save_folder
 from napari_pffnet._qt.training_form import TrainingForm
@@ -61,19 +62,19 @@ class TrainWidget(QWidget):
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
-        self._viewer = napari_viewer
+        self._viewer = own_viewer(napari_viewer)
         self._job: Job | None = None
         self._work: Background | None = None
         self._undecided: Path | None = None
-        self._build(napari_viewer)
+        self._build()
         self.form.setChoices(read_choices(_NAME, TrainChoices))
         self._connect()
         self._show_state()
 
     # ----------------------------------------------------------------- layout
 
-    def _build(self, viewer: Viewer) -> None:
-        self.form = TrainingForm(viewer, self)
+    def _build(self) -> None:
+        self.form = TrainingForm(self._viewer, self)
         self.checks = CheckPanel(self)
         self.keep = KeepPanel(self)
         self.run_view = TrainingRunView(self)
