@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
-from napari_pffnet.candidates import PlaneCandidates
 from napari_pffnet.messages import ArrayFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    import pandas as pd
     from numpy.typing import NDArray
+
+    from napari_pffnet.candidates import PlaneCandidates
 
 logger = logging.getLogger("napari_pffnet")
 
@@ -77,6 +78,11 @@ def write_array(folder: Path, name: str, data: Any) -> ArrayFile:
 
 def read_result(folder: Path) -> SegmentArrays:
     """Read what a segmentation has left; call it in a thread."""
+    # Loaded here, as a widget must open at once.
+    import pandas as pd
+
+    from napari_pffnet.candidates import PlaneCandidates
+
     return SegmentArrays(
         labels=np.load(folder / "labels.npy"),
         semantic=np.load(folder / "semantic.npy"),
