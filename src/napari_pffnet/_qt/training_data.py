@@ -11,7 +11,7 @@ import numpy as np
 from napari_pffnet.messages import TrainingPair
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -35,7 +35,9 @@ class PairSource:
     name
         What the user calls the labels.
     session
-        The review of the labels, if there is one.
+        The review of the labels, if there is one in this window.
+    find_review
+        Looks for one that was written earlier.
     is_guess
         Whether a model made the labels.
     classes
@@ -47,8 +49,16 @@ class PairSource:
     labels: Any
     name: str
     session: ReviewSession | None = None
+    find_review: Callable[[], ReviewSession | None] = lambda: None
     is_guess: bool = False
     classes: Mapping[int, str] | NDArray[Any] | None = None
+
+    def reviewed(self) -> PairSource:
+        """Return the pair with its review, also an earlier one; reads files."""
+        session = self.session or self.find_review()
+        if session is None or session.labels.shape != tuple(self.labels.shape):
+            return self
+        return replace(self, session=session, labels=session.labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +120,7 @@ def read_planes(source: PairSource, class_names: Sequence[str] = ()) -> list[Pla
     Parameters
     ----------
     source
-        The pair; its labels are read here.
+        The pair; its labels and its review are read here.
     class_names
         Names of the classes, in order of their numbers from 1.
 
@@ -119,6 +129,7 @@ def read_planes(source: PairSource, class_names: Sequence[str] = ()) -> list[Pla
     ValueError
         If image and labels have different shapes.
     """
+    source = source.reviewed()
     leading = _check_shapes(source)
     planes = (_plane(source, index, class_names) for index in _indices(leading))
     if not leading:

@@ -7,7 +7,6 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tifffile
 
 from napari_pffnet.files import write_atomically
 
@@ -69,6 +68,8 @@ def as_python(plan: TrainPlan, folder: Path) -> str:
 
 
 def _save_plane(plane: PlanePair, folder: Path, name: str) -> None:
+    import tifffile
+
     maps: dict[str, Any] = {"labels": plane.labels.astype(np.int32)}
     if plane.area is not None:
         maps["ignore"] = (~plane.area).astype(np.uint8)

@@ -30,6 +30,7 @@ from napari_pffnet._qt.training_plan import TrainChoices
 
 if TYPE_CHECKING:
     from napari import Viewer
+    from qtpy.QtGui import QEnterEvent
 
     from napari_pffnet._qt.training_data import PairSource
     from napari_pffnet.config import CheckpointInfo
@@ -181,8 +182,22 @@ class TrainingForm(QWidget):
 
     # ------------------------------------------------------------------ slots
 
+    def enterEvent(self, event: QEnterEvent) -> None:
+        """Say how things are now: a review, or a table, may have changed."""
+        super().enterEvent(event)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Say anew what of the labels counts, and which classes they know."""
+        for row in self.pairs.rows:
+            row.refresh()
+        self._offer_classes()
+
     def _on_pairs_changed(self) -> None:
-        """Offer the classes that the chosen labels know."""
+        self._offer_classes()
+        self.valueChanged.emit()
+
+    def _offer_classes(self) -> None:
         chosen = self.classes.currentData()
         paired = self._paired_labels()
         with signals_blocked(self.classes):
@@ -194,7 +209,6 @@ class TrainingForm(QWidget):
                 self.classes.addItem(f"kinds by layer “{layer.name}”", layer)
             self.classes.setCurrentIndex(max(self.classes.findData(chosen), 0))
         self._rows.setRowVisible(self.classes, self.classes.count() > 1)
-        self.valueChanged.emit()
 
     def _class_layers(self, paired: list[Labels]) -> list[Labels]:
         """Return the layers that may hold the classes of a single pair."""

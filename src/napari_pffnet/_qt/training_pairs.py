@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
@@ -22,12 +22,12 @@ from qtpy.QtWidgets import (
 from napari_pffnet._qt.layer_choice import LayerChoice
 from napari_pffnet._qt.layers import METADATA_KEY, describe_image
 from napari_pffnet._qt.results import find_result
-from napari_pffnet._qt.reviews import find_session
+from napari_pffnet._qt.reviews import find_session, load_session
 from napari_pffnet._qt.training_data import PairSource
 
 if TYPE_CHECKING:
+    import pandas as pd
     from napari import Viewer
-    from qtpy.QtGui import QEnterEvent
 
     from napari_pffnet.review import ReviewSession
 
@@ -134,12 +134,6 @@ class TrainingPairs(QWidget):
         if folder:
             self.folder.setText(folder)
 
-    def enterEvent(self, event: QEnterEvent) -> None:
-        """Say what counts as it is now: a review may have gone on."""
-        super().enterEvent(event)
-        for row in self.rows:
-            row.refresh()
-
 
 class PairRow(QWidget):
     """One image and its labels, and what of it counts.
@@ -202,12 +196,12 @@ class PairRow(QWidget):
         image, labels = self.image(), self.labels()
         if image is None or labels is None:
             raise ValueError("There is no pair of image and labels; open both first.")
-        session = find_session(labels)
         return PairSource(
             image=describe_image(image),
-            labels=_array(labels) if session is None else session.labels,
+            labels=_array(labels),
             name=labels.name,
-            session=session,
+            session=find_session(labels),
+            find_review=partial(load_session, labels, image),
             is_guess=_is_guess(labels),
         )
 
@@ -261,7 +255,12 @@ def classes_by_label(layer: Labels, column: str) -> dict[int, str]:
     # napari looks labels up in a column of this name, else by the row.
     labels = table["index"] if "index" in table else range(len(table))
     pairs = zip(labels, table[column], strict=True)
-    return {int(n): str(x) for n, x in pairs if n > 0 and not pd.isna(x) and str(x)}
+    return {int(n): str(x) for n, x in pairs if n > 0 and _is_word(x)}
+
+
+def _is_word(value: object) -> bool:
+    # What is missing is no text: NaN, None, NA.
+    return isinstance(value, str) and value != ""
 
 
 def _is_words(column: pd.Series[Any]) -> bool:

@@ -9,11 +9,6 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
 
-from napari_pffnet._qt.training_checks import (
-    Choice,
-    check_pairs,
-    check_training_folder,
-)
 from napari_pffnet._qt.training_data import class_names_of
 from napari_pffnet.catalog import SUFFIX, find_model, list_models, user_models_dir
 from napari_pffnet.config import (
@@ -24,8 +19,6 @@ from napari_pffnet.config import (
     Recipe,
     TrainConfig,
 )
-from napari_pffnet.data.checks import Problem
-from napari_pffnet.data.prepare import ReadRules
 from napari_pffnet.files import write_atomically
 from napari_pffnet.messages import TrainRequest
 
@@ -33,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from napari_pffnet._qt.training_checks import Trouble
+    from napari_pffnet._qt.training_checks import Choice, Trouble
     from napari_pffnet._qt.training_data import PairSource, PlanePair
     from napari_pffnet.config import CheckpointInfo
     from napari_pffnet.messages import ScoreStep
@@ -170,6 +163,15 @@ def draft(
     chosen
         Troubles whose repair the user wants.
     """
+    # Here, as what reads images takes long to load: a widget has to open quickly.
+    from napari_pffnet._qt.training_checks import (
+        Choice,
+        check_pairs,
+        check_training_folder,
+    )
+    from napari_pffnet.data.checks import Problem
+    from napari_pffnet.data.prepare import ReadRules
+
     known = () if base is None else base.model.classes
     has_classes = any(source.classes is not None for source in sources)
     names = class_names_of(sources, known) if has_classes else []

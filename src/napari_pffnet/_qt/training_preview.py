@@ -8,7 +8,6 @@ import numpy as np
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QImage, QPixmap
 from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
-from skimage.segmentation import find_boundaries
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 TRUE_COLOR = (90, 200, 250)
 FOUND_COLOR = (255, 214, 10)
 _BOTH = (255, 255, 255)
+_LEAST_WIDTH, _MOST_HEIGHT = 160, 360
 _MAGNIFIED = 2
 """Outlines are drawn in half pixels, so that they hide little."""
 
@@ -28,8 +28,8 @@ class TrainingPreview(QLabel):
         super().__init__(parent)
         self._picture: QPixmap | None = None
         self.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.setMinimumSize(QSize(160, 160))
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setMinimumWidth(_LEAST_WIDTH)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
 
     def setArrays(self, arrays: NDArray[np.int32]) -> None:
         """Show (3, Y, X): found labels, true labels, and the picture as 0xRRGGBB."""
@@ -54,13 +54,13 @@ class TrainingPreview(QLabel):
 
     def _scale(self) -> None:
         if self._picture is not None:
-            self.setPixmap(
-                self._picture.scaled(
-                    self.size(),
-                    Qt.AspectRatioMode.KeepAspectRatio,
-                    Qt.TransformationMode.SmoothTransformation,
-                )
+            shown = self._picture.scaled(
+                QSize(self.width(), _MOST_HEIGHT),
+                Qt.AspectRatioMode.KeepAspectRatio,
+                Qt.TransformationMode.SmoothTransformation,
             )
+            self.setPixmap(shown)
+            self.setFixedHeight(shown.height())
 
 
 def outlined(arrays: NDArray[np.int32]) -> NDArray[np.uint8]:
@@ -71,6 +71,9 @@ def outlined(arrays: NDArray[np.int32]) -> NDArray[np.uint8]:
     arrays
         (3, Y, X): found labels, true labels, and the picture as 0xRRGGBB.
     """
+    # Here, as it takes long to load: a widget has to open quickly.
+    from skimage.segmentation import find_boundaries
+
     large: Any = arrays.repeat(_MAGNIFIED, axis=1).repeat(_MAGNIFIED, axis=2)
     found, true = (find_boundaries(labels, mode="inner") for labels in large[:2])
     pixels = np.stack([large[2] >> shift & 255 for shift in (16, 8, 0)], axis=-1)

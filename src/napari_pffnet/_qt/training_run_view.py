@@ -64,9 +64,9 @@ class TrainingRunView(QWidget):
         page = QWidget(self)
         inside = QVBoxLayout(page)
         inside.setContentsMargins(0, 4, 0, 0)
-        inside.addWidget(self.preview, stretch=3)
-        inside.addWidget(self.legend)
-        inside.addWidget(self.score_plot, stretch=2)
+        for part in (self.preview, self.legend, self.score_plot):
+            inside.addWidget(part)
+        inside.addStretch()
         return page
 
     def begin(self) -> None:
