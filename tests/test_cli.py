@@ -1,4 +1,5 @@
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -275,6 +276,35 @@ def test_evaluate_prints_and_writes_the_scores(folders, tmp_path, capsys):
     assert [image["name"] for image in told["images"]] == ["a", "b"]
     assert "0.833" in capsys.readouterr().out
     assert main(["evaluate", *map(str, folders), "--out", str(report)]) == 2
+
+
+def test_evaluate_compares_several_results(folders, tmp_path, capsys):
+    true, fewer = folders
+    out, plots = tmp_path / "report.json", tmp_path / "plots"
+    words = ["evaluate", *map(str, (true, fewer, true)), "--plots", str(plots)]
+    assert main([*words, "--out", str(out)]) == 0
+    told = json.loads(out.read_text())
+    assert told["results"]["pred"]["pq"] == pytest.approx((1 + 2 / 3) / 2)
+    assert told["results"]["true"]["pq"] == 1
+    test = next(t for t in told["paired_t_tests"] if t["metric"] == "pq")
+    assert (test["first"], test["second"]) == ("pred", "true")
+    # Differences 0 and 1/3: mean 1/6, t = 1; with one degree of freedom p = 1/2.
+    assert test["p"] == pytest.approx(0.5)
+    assert iio.imread(plots / "comparison.png").ndim == 3
+    line = next(s for s in capsys.readouterr().out.splitlines() if s[:3] == "pq ")
+    assert line.split() == ["pq", "0.833", "1.000", "0.5"]
+
+
+def test_evaluate_tells_folders_of_one_name_apart(folders, tmp_path, capsys):
+    true, pred = folders
+    again = tmp_path / "new" / "pred"
+    shutil.copytree(pred, again)
+    assert main(["evaluate", str(true), str(pred), str(again), "--quiet"]) == 0
+    said = capsys.readouterr().out
+    assert f"1: {pred}, 2 images" in said
+    assert f"2: {again}, 2 images" in said
+    assert main(["evaluate", str(true), str(pred), str(pred)]) == 2
+    assert "named twice" in capsys.readouterr().err
 
 
 def test_evaluate_reports_a_pair_that_does_not_fit_and_does_the_others(folders, capsys):

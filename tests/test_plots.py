@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from napari_pffnet.evaluation import ImageResult, evaluate_image, summarize
-from napari_pffnet.plots import plot_report, plot_training
+from napari_pffnet.plots import plot_comparison, plot_report, plot_training
 
 LOSSES = "step,learning_rate,total,mask,seconds\n1,0.1,2,1,0.1\n2,0.1,1,0.5,0.2\n"
 SCORES = "step,set,aji,pq\n1,a,0.2,0.1\n2,a,0.4,0.3\n1,b,0.1,0.1\n2,b,0.2,0.2\n"
@@ -39,6 +39,26 @@ def test_a_report_becomes_one_picture(tmp_path):
     path = plot_report(summarize([ImageResult(scores)]), tmp_path / "new")
     assert path == tmp_path / "new" / "scores.png"
     assert iio.imread(path).std() > 0
+
+
+def test_several_reports_become_boxes_side_by_side(tmp_path):
+    truth = np.array([[1, 1, 0, 2]])
+    found = [np.array([[1, 1, 0, 0]]), truth, np.array([[1, 0, 0, 0]])]
+    poor, good = (
+        summarize(
+            [ImageResult(evaluate_image(truth, f, name=str(i))) for i, f in pairs]
+        )
+        for pairs in (enumerate(found), enumerate([truth] * 3))
+    )
+    one = plot_comparison({"a": good}, tmp_path / "one")
+    two = plot_comparison({"a": good, "b": poor}, tmp_path / "two")
+    assert two == tmp_path / "two" / "comparison.png"
+    # The second has boxes of another colour.
+    orange = [
+        (abs(iio.imread(path)[..., :3].astype(int) - (255, 127, 14)).sum(-1) < 30).sum()
+        for path in (one, two)
+    ]
+    assert orange[0] < 10 < orange[1]
 
 
 def test_without_matplotlib_the_sentence_says_what_to_install(

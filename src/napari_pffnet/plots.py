@@ -13,10 +13,11 @@ import pandas as pd
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
 
 
 class Report(Protocol):
@@ -78,8 +79,7 @@ def plot_report(report: Report, folder: str | os.PathLike[str]) -> Path:
     ImportError
         If matplotlib is not installed; the sentence says how to install it.
     """
-    table = pd.DataFrame(report.to_dict()["images"]).select_dtypes("float")
-    table = _scores_only(table)
+    table = _scores_only(pd.DataFrame(report.to_dict()["images"]))
     figure = _figure(max(0.8 * table.shape[1], 3), 4)
     axes = figure.subplots()
     rng = np.random.default_rng(0)
@@ -97,10 +97,79 @@ def plot_report(report: Report, folder: str | os.PathLike[str]) -> Path:
     return path
 
 
+def plot_comparison(
+    reports: Mapping[str, Report], folder: str | os.PathLike[str]
+) -> Path:
+    """Draw the scores of several segmentations as box plots into ``comparison.png``.
+
+    A box reaches from the first to the third quartile of the images with the median
+    in it, its whiskers to the farthest image within 1.5 times its length.
+
+    Parameters
+    ----------
+    reports
+        Their reports by name.
+    folder
+        Made if it does not exist.
+
+    Returns
+    -------
+    Path
+        The PNG.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed; the sentence says how to install it.
+    """
+    tables = {
+        name: _scores_only(pd.DataFrame(report.to_dict()["images"]))
+        for name, report in reports.items()
+    }
+    metrics = list(dict.fromkeys(str(name) for t in tables.values() for name in t))
+    figure = _figure(max(0.5 * len(metrics) * len(tables), 4), 4)
+    axes = figure.subplots()
+    width = 0.8 / len(tables)
+    for number, (name, table) in enumerate(tables.items()):
+        columns = table.reindex(columns=metrics)
+        values = [columns[metric].dropna().to_numpy() for metric in metrics]
+        positions = np.arange(len(metrics)) - 0.4 + (number + 0.5) * width
+        color = f"C{number % 10}"
+        _draw_boxes(axes, values, positions, width=0.8 * width, color=color)
+        axes.plot([], [], "s", color=color, label=name)
+    axes.set(ylabel="score of each image", ylim=(-0.02, 1.02))
+    axes.set_xticks(range(len(metrics)), metrics, rotation=45, ha="right")
+    axes.legend(fontsize="x-small")
+    path = Path(folder) / "comparison.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _save(figure, path)
+    return path
+
+
+def _draw_boxes(
+    axes: Axes,
+    values: Sequence[ArrayLike],
+    positions: ArrayLike,
+    *,
+    width: float,
+    color: str,
+) -> None:
+    """Draw one box for each series of values."""
+    axes.boxplot(
+        values,
+        positions=positions,
+        widths=width,
+        patch_artist=True,
+        boxprops={"facecolor": color},
+        medianprops={"color": "black"},
+        flierprops={"marker": ".", "markeredgecolor": color},
+    )
+
+
 def _scores_only(table: pd.DataFrame) -> pd.DataFrame:
     """Leave out differences of counts and distances, which have other scales."""
     others = ["count_difference", "object_hausdorff"]
-    return table.drop(columns=others, errors="ignore")
+    return table.select_dtypes("float").drop(columns=others, errors="ignore")
 
 
 def _draw_losses(axes: Axes, table: pd.DataFrame) -> None:

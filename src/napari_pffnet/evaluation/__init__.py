@@ -4,6 +4,7 @@ Label images (`label_metrics`) and detections with confidences (`detection`) are
 compared by their sparse table of overlaps (`overlap`), never mask by mask.
 """
 
+from napari_pffnet.evaluation.compare import Comparison, PairedTest, compare
 from napari_pffnet.evaluation.detection import average_precision
 from napari_pffnet.evaluation.image_scores import (
     METRICS,
@@ -55,12 +56,14 @@ __all__ = [
     "BAD_IOU",
     "IOU_RANGE",
     "METRICS",
+    "Comparison",
     "ImageResult",
     "ImageScores",
     "LabelPair",
     "ObjectScores",
     "Overlap",
     "PairPaths",
+    "PairedTest",
     "PanopticQuality",
     "QualityScores",
     "Report",
@@ -71,6 +74,7 @@ __all__ = [
     "auroc_bad",
     "average_precision",
     "class_panoptic_quality",
+    "compare",
     "count_difference",
     "dice",
     "evaluate",

@@ -87,7 +87,7 @@ class Report:
             "quality": known_quality,
             "images": [_without_none(asdict(image)) for image in self.images],
         }
-        cleaned: dict[str, Any] = _jsonable(report)
+        cleaned: dict[str, Any] = jsonable(report)
         return cleaned
 
     def _values(self) -> dict[str, list[float]]:
@@ -211,10 +211,10 @@ def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _jsonable(value: Any) -> Any:
-    """Replace NaN, which JSON does not know, by None."""
+def jsonable(value: Any) -> Any:
+    """Replace NaN, which JSON does not know, by None, also inside dicts and lists."""
     if isinstance(value, dict):
-        return {key: _jsonable(item) for key, item in value.items()}
+        return {key: jsonable(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_jsonable(item) for item in value]
+        return [jsonable(item) for item in value]
     return None if isinstance(value, float) and math.isnan(value) else value
