@@ -70,11 +70,17 @@ def same(a: ReviewSession, b: ReviewSession) -> None:
 
 def test_review_is_read_as_it_was_left(session, folder):
     review(session)
-    read = ReviewFolder(folder.path).open()
-    same(session, read)
+    same(session, ReviewFolder(folder.path).open())
     while session.undo():
-        read.undo()
-    assert np.array_equal(session.labels, ReviewFolder(folder.path).open().labels)
+        same(session, ReviewFolder(folder.path).open())
+
+
+def test_second_window_is_refused(session, folder):
+    second = ReviewFolder(folder.path).open()
+    session.accept(1)
+    with pytest.raises(ValueError, match="another window"):
+        second.accept(2)
+    assert second.progress.reviewed == 0
 
 
 def test_changes_from_outside_are_read_too(session, folder):

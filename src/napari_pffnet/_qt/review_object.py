@@ -66,6 +66,7 @@ ACTIONS = (
     ),
 )
 _NO_OBJECT = "No object is shown.<br>Go on with Next (N)."
+_VERDICTS, _VERDICT_HEIGHT = ("accept", "reject", "fix"), 34
 _TOOLS = ("merge", "split", "delete")
 _COLORS = {"accepted": "#4cc38a", "rejected": "#ff6b6b", "fixed": "#4aa8ff"}
 
@@ -108,6 +109,8 @@ class ObjectPanel(QWidget):
         # The keys stay with the picture after a click.
         button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         button.setCheckable(action.name in _TOOLS)
+        if action.name in _VERDICTS:
+            button.setMinimumHeight(_VERDICT_HEIGHT)
         button.clicked.connect(lambda: self.triggered.emit(action.name))
         self.buttons[action.name] = button
         return button

@@ -185,7 +185,10 @@ class ReviewRun(QObject):
 
     def show_outlines(self, is_wanted: bool) -> None:
         """Show the outlines of all objects instead of filling them."""
-        self._layer.contour = _CONTOUR if is_wanted else 0
+        contour = _CONTOUR if is_wanted else 0
+        # napari draws the layer anew, even where nothing changes.
+        if self._layer.contour != contour:
+            self._layer.contour = contour
 
     def drop_tool(self) -> None:
         """Give the mouse back to napari."""

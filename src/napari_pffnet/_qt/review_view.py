@@ -22,6 +22,7 @@ OUTLINE_NAME = "object under review"
 _PART_OF_CANVAS = 5
 _LARGEST_PIXEL = 40
 _WIDTH = 2.5
+_VISIBLE = 0.1
 _COLOR = "#ffd400"
 
 
@@ -71,7 +72,10 @@ class ObjectView:
         """Draw segments, (N, 2, ndim): starts and directions in the layer's pixels."""
         drawn = self._drawn()
         pixel = abs(float(self._layer.scale[-1]))
-        drawn.edge_width = _WIDTH / (_camera(self._viewer).zoom * pixel)
+        width = _WIDTH / (_camera(self._viewer).zoom * pixel)
+        # napari draws everything anew for another width.
+        if abs(width / drawn.edge_width - 1) > _VISIBLE:
+            drawn.edge_width = width
         drawn.data = segments
 
     def clear(self) -> None:

@@ -30,6 +30,8 @@ class StillPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
         self.setFixedHeight(_HEIGHT)
         self.setMouseEnabled(x=False, y=False)
         self.hideButtons()
+        # The lower title would lose its last pixels.
+        self.plotItem.layout.setContentsMargins(1, 1, 1, 6)
         for side, title in (("bottom", bottom), ("left", left)):
             self.setLabel(side, title, color=_TEXT)
             self.getAxis(side).setPen(_TEXT)

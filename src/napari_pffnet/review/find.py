@@ -23,7 +23,8 @@ _log = logging.getLogger("napari_pffnet")
 
 _SAMPLE = 4_000_000
 # Without the image all reviews of the same size come into question.
-_MOST_TRIED = 50
+_MOST_TRIED = 20
+_LEAST_KEPT = 0.5
 _PROBES = 1000
 
 
@@ -96,10 +97,10 @@ def find_review(
     folders = _folders(labels_file)
     same = [f for f in folders if f.header.shape == labels.shape]
     known = [f for f in same if image_key and f.header.image_key == image_key]
-    others = [f for f in same if f not in known][:_MOST_TRIED]
+    unclear = [f for f in same if not (image_key and f.header.image_key)]
     # Without objects the labels alone say nothing.
-    tried = [*known, *others] if labels.any() else known
-    for folder in tried:
+    alike = (f for f in unclear[:_MOST_TRIED] if _is_alike(f, labels))
+    for folder in (*known, *alike):
         session = _read(folder)
         if session is not None and _was_like(folder, session, labels):
             return FoundReview(folder, session)
@@ -142,6 +143,16 @@ def _read(folder: ReviewFolder) -> ReviewSession | None:
     except ValueError as error:
         _log.warning("%s", error)
         return None
+
+
+def _is_alike(folder: ReviewFolder, labels: NDArray[np.integer[Any]]) -> bool:
+    """Tell quickly whether most objects were there when a review began."""
+    try:
+        start, _ = folder.start()
+    except (OSError, KeyError, ValueError):
+        return False
+    kept = np.count_nonzero((start == labels) & (labels > 0))
+    return bool(kept > 0 and kept >= _LEAST_KEPT * np.count_nonzero(labels))
 
 
 def _was_like(

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
