@@ -4,7 +4,7 @@ Label images (`label_metrics`) and detections with confidences (`detection`) are
 compared by their sparse table of overlaps (`overlap`), never mask by mask.
 """
 
-from napari_pffnet.evaluation.compare import Comparison, PairedTest, compare
+from napari_pffnet.evaluation.comparison import Comparison, PairedTest, compare
 from napari_pffnet.evaluation.detection import average_precision
 from napari_pffnet.evaluation.image_scores import (
     METRICS,
