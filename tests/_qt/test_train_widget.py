@@ -229,7 +229,7 @@ def test_choices_last_until_they_are_restored(viewer, widget, qtbot):
     train(widget, qtbot)
     widget.keep.discard_button.click()
     again = TrainWidget(viewer)
-    qtbot.addWidget(again)
+    viewer.window.add_dock_widget(again)
     assert (again.form.steps.value(), again.form.model.value()) == (3, "tiny")
     assert again.form.choices().seconds_per_step > 0
     widget.restore_defaults()

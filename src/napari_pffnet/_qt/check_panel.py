@@ -57,5 +57,4 @@ class CheckPanel(QGroupBox):
             widget = item.widget()
             if widget is not None:
                 widget.hide()
-                widget.setParent(None)
                 widget.deleteLater()

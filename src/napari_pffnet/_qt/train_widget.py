@@ -64,7 +64,9 @@ class TrainWidget(QWidget):
         super().__init__()
         self._viewer = own_viewer(napari_viewer)
         self._job: Job | None = None
+        self._plan: TrainPlan | None = None
         self._work: Background | None = None
+        self._proceed: Callable[[Any], None] | None = None
         self._undecided: Path | None = None
         self._build()
         self.form.setChoices(read_choices(_NAME, TrainChoices))
@@ -225,19 +227,20 @@ class TrainWidget(QWidget):
         self.checks.setTroubles(())
 
     def _in_background(
-        self, work: Callable[[], object], proceed: Callable[[object], None]
+        self, work: Callable[[], object], proceed: Callable[[Any], None]
     ) -> None:
         """Do work in a thread; meanwhile nothing else can be begun."""
-        self._work = Background(work)
-        self._work.returned.connect(partial(self._on_work_done, proceed))
+        self._work, self._proceed = Background(work), proceed
+        self._work.returned.connect(self._on_work_done)
         self._work.raised.connect(self._on_work_failed)
         self._work.start()
         self._show_state()
 
-    def _on_work_done(self, proceed: Callable[[object], None], value: object) -> None:
-        self._work = None
+    def _on_work_done(self, value: object) -> None:
+        proceed, self._work, self._proceed = self._proceed, None, None
         self._show_state()
-        proceed(value)
+        if proceed is not None:
+            proceed(value)
 
     def _on_work_failed(self, error: Exception) -> None:
         self._work = None
@@ -256,8 +259,9 @@ class TrainWidget(QWidget):
             self._say(str(error))
             return
         self._job.progressed.connect(self.run_view.add)
-        self._job.finished.connect(partial(self._on_finished, plan))
+        self._job.finished.connect(self._on_finished)
         self.destroyed.connect(self._job.cancel)
+        self._plan = plan
         self.run_view.begin()
         self._say("")
         self.finish_button.setEnabled(True)
@@ -270,13 +274,13 @@ class TrainWidget(QWidget):
             self.finish_button.setEnabled(False)
             self.run_view.status.setText("Scoring what was learnt…")
 
-    def _on_finished(self, plan: TrainPlan, end: object) -> None:
-        self._job = None
+    def _on_finished(self, end: object) -> None:
+        plan, self._job, self._plan = self._plan, None, None
         self.run_view.end()
         if self.run_view.seconds_per_step:
             self.form.setSecondsPerStep(self.run_view.seconds_per_step)
             write_choices(_NAME, self.form.choices())
-        if isinstance(end, Done):
+        if isinstance(end, Done) and plan is not None:
             self._ask(plan, end.value)
         elif isinstance(end, Failed):
             self._say(end.sentence)

@@ -118,7 +118,8 @@ class TrainingPairs(QWidget):
 
     def _remove_row(self, row: PairRow) -> None:
         self.rows.remove(row)
-        row.setParent(None)
+        self._list.removeWidget(row)
+        row.hide()
         row.deleteLater()
         self._on_row_changed()
 

@@ -18,6 +18,8 @@ from napari_pffnet._qt.training_preview import (
 from napari_pffnet.messages import LossStep, Progress, ScoreStep
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from napari_pffnet.messages import ArrayFile
 
 
@@ -36,6 +38,7 @@ class TrainingRunView(QWidget):
         super().__init__(parent)
         self.scores: list[ScoreStep] = []
         self.seconds_per_step = 0.0
+        self._best_picture: NDArray[np.int32] | None = None
         self._build()
 
     def _build(self) -> None:
@@ -72,6 +75,7 @@ class TrainingRunView(QWidget):
     def begin(self) -> None:
         """Forget the last run."""
         self.scores.clear()
+        self._best_picture = None
         self.seconds_per_step = 0.0
         for part in (self.preview, self.score_plot, self.loss_plot):
             part.clear()
@@ -90,7 +94,9 @@ class TrainingRunView(QWidget):
             self._add_score(step)
 
     def end(self) -> None:
-        """Show no more progress."""
+        """Show no more progress, and what the best weights found."""
+        if self._best_picture is not None:
+            self.preview.setArrays(self._best_picture)
         self.progress.hide()
         self.status.hide()
 
@@ -115,15 +121,17 @@ class TrainingRunView(QWidget):
         self.scores.append(score)
         self.score_plot.add(score)
         if score.preview is not None:
-            self._show(score.preview)
+            self._show(score.preview, is_best=score.is_best)
 
-    def _show(self, preview: ArrayFile) -> None:
+    def _show(self, preview: ArrayFile, *, is_best: bool) -> None:
         try:
             arrays = np.load(preview.path, allow_pickle=False)
         except OSError:
             # The job was cancelled since, and its folder is gone.
             return
         self.preview.setArrays(arrays)
+        if is_best:
+            self._best_picture = arrays
 
 
 def _css(color: tuple[int, int, int]) -> str:
