@@ -142,6 +142,20 @@ def test_images_with_and_without_objects_share_a_batch(
     assert all(torch.isfinite(loss) for loss in losses.values())
 
 
+@pytest.mark.parametrize("variant", LOSSES)
+def test_an_image_of_which_nothing_is_known_trains(
+    tiny_config: ModelConfig, variant: str
+) -> None:
+    nothing = np.zeros((64, 64), np.int32)
+    target = image_target(nothing, ignore=np.ones((64, 64), bool))
+    network = make(tiny_config, variant=variant)
+    losses = losses_of(network, torch.rand(1, 3, 64, 64), target)
+    sum(losses.values()).backward()
+    assert all(torch.isfinite(loss) for loss in losses.values())
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    assert all(gradient.isfinite().all() for gradient in gradients)
+
+
 def test_two_thousand_objects_train_and_detect(tiny_config: ModelConfig) -> None:
     target = squares(2000, 512)
     network = make(tiny_config)

@@ -143,7 +143,7 @@ class BoxBranch(nn.Module):
         """Classify and refine boxes (R, 4) on P2..P5."""
         features = pool(pyramid, boxes, image_index, _POOL)
         logits, deltas = self.predictor(self.head(features))
-        return BoxOutput(logits.float(), deltas.float().view(len(boxes), -1, 4))
+        return BoxOutput(logits.float(), deltas.float().unflatten(1, (-1, 4)))
 
     def losses(
         self, output: BoxOutput, rois: SampledRoIs, targets: list[ImageTarget]
