@@ -171,6 +171,7 @@ def test_added_object_gets_the_next_number_and_a_row(widget, layer):
     assert len(layer.features) == 8
     assert layer.features.loc[7, "verdict"] == "fixed"
     assert progress(widget) == "1 of 7 reviewed"
+    assert "Object 7" in widget.objects.text.text()
 
 
 def test_number_of_a_rejected_object_is_not_used_again(widget, layer):
@@ -302,6 +303,17 @@ def test_layer_saved_by_napari_finds_its_review(viewer, widget, layer, tmp_path)
     assert not (opened.data == 5).any()
     click(widget, "undo")
     assert (opened.data == 5).any()
+
+
+def test_image_that_was_opened_later_is_found(viewer):
+    layer = viewer.add_labels(squares(), name="cells instances")
+    widget = open_widget(viewer)
+    viewer.add_image(np.zeros((70, 100)), name="cells")
+    viewer.layers.selection.active = layer
+    widget.review_button.click()
+    assert widget.image.value() is viewer.layers["cells"]
+    widget.misses.search_button.click()
+    assert "Choose the class map" in widget.misses.text.text()
 
 
 def test_image_alone_brings_its_review_back(viewer, widget, layer):

@@ -225,7 +225,10 @@ def check_whole(folder: ReviewFolder, said: list[str]) -> None:
     read = ReviewFolder(folder.path)
     steps = len(list(read.history()))
     assert steps - int(said[-1] if said[-1] != "ready" else 0) in (0, 1)
-    session = read.open()
+    found = find_review(read.start()[0], read.header.image_key)
+    assert found is not None
+    assert found.folder.path == folder.path
+    session = found.session
     areas = np.bincount(session.labels.ravel(), minlength=len(session.table) + 1)
     assert session.table["area"].tolist() == areas[1:].tolist()
     session.accept(int(np.flatnonzero(areas[1:])[0]) + 1)

@@ -48,6 +48,8 @@ class ReviewLayer(QObject):
     -------
     changed
         Something was done, by whomever.
+    painted
+        The user painted with napari's tools; the object that it was about.
     complained
         What was asked for cannot be done; a sentence.
     ended
@@ -55,6 +57,7 @@ class ReviewLayer(QObject):
     """
 
     changed = Signal()
+    painted = Signal(int)
     complained = Signal(str)
     ended = Signal()
 
@@ -171,6 +174,7 @@ class ReviewLayer(QObject):
             # It was the number of an object that is gone.
             self.layer.selected_label = label
         self._show_step(step, forward=True)
+        self.painted.emit(label)
 
     # ------------------------------------------------------------- what is shown
 

@@ -42,7 +42,7 @@ class MissesPanel(QWidget):
         self._viewer = viewer
         self._run: ReviewRun | None = None
         self._left: list[Miss] = []
-        self.semantic = LayerChoice(viewer, (Labels,), parent=self)
+        self.semantic = LayerChoice(viewer, (Labels,), none_title="none", parent=self)
         self.search_button = QPushButton("Look for missed objects", self)
         self.text = QLabel(self)
         self.text.setWordWrap(True)
@@ -67,6 +67,7 @@ class MissesPanel(QWidget):
         """Work on a review, with the class map that belongs to its layer."""
         self._run, self._left = run, []
         self._show(_WHAT)
+        self.semantic.setValue(None)
         if run is None:
             return
         layer = run.bound.layer
@@ -81,7 +82,10 @@ class MissesPanel(QWidget):
 
     def _on_search_clicked(self) -> None:
         semantic = self.semantic.value()
-        if self._run is None or semantic is None:
+        if self._run is None:
+            return
+        if semantic is None:
+            self._show("Choose the class map of this image first.")
             return
         try:
             self._left = self._run.session.misses(np.asarray(semantic.data))

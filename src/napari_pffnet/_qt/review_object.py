@@ -150,6 +150,5 @@ def _describe(row: pd.Series[Any]) -> str:
         if not np.isnan(row[name])
     ]
     known.append(f"{row['area']:,} px")
-    if row["touches_border"]:
-        known.append("touches the border")
-    return f"{title}{said}<br>{' · '.join(known)}"
+    border = " · at the border" if row["touches_border"] else ""
+    return f"{title}{said}{border}<br>{' · '.join(known)}"

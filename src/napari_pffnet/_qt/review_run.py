@@ -9,7 +9,7 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from napari_pffnet._qt.review_tools import MouseTool
-from napari_pffnet._qt.review_view import ObjectView
+from napari_pffnet._qt.review_view import ObjectView, outline
 from napari_pffnet.review import Filters, in_order, passes
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class ReviewRun(QObject):
         self._order: NDArray[np.int64] = np.empty(0, np.int64)
         self._filters = Filters()
         bound.complained.connect(self.said)
+        bound.painted.connect(self._on_painted)
         viewer.layers.selection.active = self._layer
 
     def close(self) -> None:
@@ -202,6 +203,12 @@ class ReviewRun(QObject):
         self.drop_tool()
         self.current = 0
         self.view.show(place, mask, zoom=self.is_zooming)
+        self.moved.emit()
+
+    def _on_painted(self, label: int) -> None:
+        self.current = label
+        place, mask = self.bound.place_of(label)
+        self.view.draw(outline(mask, place))
         self.moved.emit()
 
     def _on_tool_click(self, name: ToolName, label: int) -> None:

@@ -172,12 +172,15 @@ class ReviewWidget(QWidget):
         write_choices(_NAME, choices)
 
     def _on_layer_chosen(self) -> None:
+        self._guess_image()
+        self._say_what_is_there()
+
+    def _guess_image(self) -> None:
         layer = self.layer.value()
         result = find_result(layer)
         guess = _image_of(self._viewer, layer) if result is None else result.image
         if guess is not None:
             self.image.setValue(guess)
-        self._say_what_is_there()
 
     def _say_what_is_there(self) -> None:
         if self._run is not None:
@@ -203,6 +206,9 @@ class ReviewWidget(QWidget):
             self.status.setText(str(error))
 
     def _begin(self) -> None:
+        if self.image.value() is None:
+            # It may have been opened after its objects.
+            self._guess_image()
         image, layer = self.image.value(), self.layer.value()
         if layer is None:
             layer = earlier_review(self._viewer, image)
