@@ -53,6 +53,16 @@ def test_the_user_edits_what_is_shown_and_the_rest_stays(qtbot: QtBot) -> None:
     assert form.value() == SegmentConfig(axes="ZYX", tile=512)
 
 
+def test_a_word_is_shown_for_what_is_no_number(qtbot: QtBot) -> None:
+    form = ConfigForm(SegmentConfig(), fields=("diameter", "tile"))
+    qtbot.addWidget(form)
+
+    assert form.editor("tile").text() == form.editor("diameter").text() == "auto"
+    form.setValue(SegmentConfig(tile=512))
+    assert form.editor("tile").text() == "512"
+    assert form.value().tile == 512
+
+
 def test_one_signal_for_many_fields(qtbot: QtBot) -> None:
     form = ConfigForm(SegmentConfig(), fields=("diameter", "tile", "precision"))
     qtbot.addWidget(form)

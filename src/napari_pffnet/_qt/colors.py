@@ -101,8 +101,8 @@ def color_by(layer: Labels, column: str) -> Legend | None:
 
 def _by_number(values: pd.Series[Any]) -> tuple[list[Any], Legend]:
     known = values[np.isfinite(values)]
-    # One scale for most images, so that colours can be compared.
-    low = min(0.5, float(known.min())) if len(known) else 0.5
+    # From the worst object on, so that it is seen; but good ones are never red.
+    low = min(0.9, float(known.min())) if len(known) else 0.9
     high = max(1.0, float(known.max())) if len(known) else 1.0
     shares = ((values - low) / (high - low)).fillna(0).to_numpy(float)
     # Few colours: napari is quick with them.
@@ -220,8 +220,8 @@ class LegendBar(QWidget):
         else:
             self.text.setText(
                 "<table width='100%'><tr>"
-                f"<td>{legend.low:.2f} poor</td>"
-                f"<td align='right'>good {legend.high:.2f}</td></tr></table>"
+                f"<td>lowest {legend.low:.2f}</td>"
+                f"<td align='right'>{legend.high:.2f}</td></tr></table>"
             )
 
 

@@ -132,12 +132,14 @@ class _Editor:
     """One widget, and the value that its lowest position stands for, if any."""
 
     widget: ValueWidget[Any]
+    kind: type[int | float] | None = None
     special: tuple[Any, ...] = ()
 
     def value(self) -> Any:
-        if self.special and self.widget.value <= self.widget.native.minimum():
+        value = self.widget.value
+        if self.special and value <= self.widget.native.minimum():
             return self.special[0]
-        return self.widget.value
+        return value if self.kind is None else self.kind(value)
 
     def set_value(self, value: Any) -> None:
         is_special = self.special and value == self.special[0]
@@ -155,14 +157,18 @@ def _make_editor(field: FieldInfo, value: Any) -> _Editor:
     low, high = _limits(field, whole=numbers[0] is int)
     lowest = low - 1 if special else low
     number = lowest if special and value == special[0] else value
-    widget = _create(lowest, numbers[0], min=lowest, max=high)
-    if numbers[0] is float:
+    # The box for whole numbers has no word for its lowest one.
+    kind = float if special else numbers[0]
+    widget = _create(lowest, kind, min=lowest, max=high)
+    if numbers[0] is int and special:
+        widget.native.setDecimals(0)
+    elif kind is float:
         widget.native.setDecimals(6 if 0 < number < 0.01 else 2)
         widget.native.setSingleStep(0.05 if high <= 1 else 1)
     widget.value = number
     if special:
         widget.native.setSpecialValueText(str(special[0] or "auto"))
-    return _Editor(widget, special[:1])
+    return _Editor(widget, numbers[0], special[:1])
 
 
 def _create(value: Any, annotation: Any, **options: Any) -> ValueWidget[Any]:

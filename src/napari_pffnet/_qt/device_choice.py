@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 from superqt.utils import signals_blocked
 
 from napari_pffnet._qt.jobs import Done, jobs
+from napari_pffnet._qt.note import Note
 from napari_pffnet.messages import Device, Devices
 
 if TYPE_CHECKING:
@@ -38,8 +39,7 @@ class DeviceChoice(QWidget):
         )
         self.list.addItem(_AUTO.title, _AUTO.name)
         self.list.currentIndexChanged.connect(self._on_index_changed)
-        self.note = QLabel(self)
-        self.note.setWordWrap(True)
+        self.note = Note(self)
         self.note.hide()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QVBoxLayout,
     QWidget,
 )
 from superqt.utils import signals_blocked
 
+from napari_pffnet._qt.note import Note
 from napari_pffnet.catalog import SUFFIX, find_model, list_models, read_info
 
 if TYPE_CHECKING:
@@ -98,9 +98,7 @@ class ModelChoice(QWidget):
         self.about_button = QPushButton("About", self)
         self.about_button.setCheckable(True)
         self.about_button.setToolTip("Show what this model finds.")
-        self.about = QLabel(self)
-        self.about.setWordWrap(True)
-        self.about.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.about = Note(self)
         self.about.hide()
         self.about_button.toggled.connect(self.about.setVisible)
         row = QHBoxLayout()
@@ -146,14 +144,14 @@ def describe_model(info: CheckpointInfo) -> str:
     low, high = info.diameter_range
     lines = [
         f"Finds: {', '.join(info.model.classes)}",
-        f"Size: about {info.diameter:.0f} pixels across, seen {low:.0f} to {high:.0f}",
+        f"Size: {low:.0f} to {high:.0f} pixels, mostly {info.diameter:.0f}",
     ]
     images, objects = info.training.get("images"), info.training.get("objects")
     if images and objects:
-        lines.append(f"Learned from: {images} images with {objects:,} objects")
+        lines.append(f"From {images} images, {objects:,} objects")
     for name, scores in (info.training.get("best_scores") or {}).items():
         if isinstance(scores, dict) and "aji" in scores:
-            lines.append(f"Score on {name}: AJI {scores['aji']:.2f} (1 is perfect)")
+            lines.append(f"AJI on {name}: {scores['aji']:.2f} of 1")
     lines.append(f"Licence: {info.licence}")
     return "\n".join(lines)
 

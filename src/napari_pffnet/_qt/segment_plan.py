@@ -31,7 +31,6 @@ class SegmentChoices(BaseModel):
     extent: Extent = "image"
     config: SegmentConfig = SegmentConfig()
     quality: Unit = 0.0
-    color: str = ""
 
 
 @dataclass(frozen=True, slots=True)

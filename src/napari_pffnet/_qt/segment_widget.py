@@ -40,6 +40,7 @@ from napari_pffnet.messages import Failed, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from napari import Viewer
     from napari.utils.events import Event
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from napari_pffnet._qt.jobs import Job
     from napari_pffnet._qt.results import Result
     from napari_pffnet._qt.segment_plan import SegmentPlan
+    from napari_pffnet.messages import SegmentRequest
 
 _NAME = "segment"
 _NOTHING_FOUND = (
@@ -201,7 +203,7 @@ class SegmentWidget(QWidget):
 
     def _start(self, plan: SegmentPlan) -> None:
         self._job = jobs().start(
-            plan.write,
+            partial(_prepare, plan, self._choices()),
             title=f"Segment {plan.source.name}",
             load=partial(load_result, quality=plan.quality),
         )
@@ -213,7 +215,6 @@ class SegmentWidget(QWidget):
         self.progress.setRange(0, 0)
         self.progress.show()
         self.status.setText("Getting ready…")
-        write_choices(_NAME, self._choices())
 
     def _on_progressed(self, step: Progress) -> None:
         # A bar without a range moves until the first piece is done.
@@ -265,6 +266,14 @@ class SegmentWidget(QWidget):
         self.thresholds.setResult(result)
         has_table = isinstance(layer, Labels) and "score" in layer.features
         self.colors.setLayer(layer if has_table else None)
+
+
+def _prepare(
+    plan: SegmentPlan, choices: SegmentChoices, folder: Path
+) -> SegmentRequest:
+    """Keep the choices and write the image; the disk may take its time for both."""
+    write_choices(_NAME, choices)
+    return plan.write(folder)
 
 
 def _count(number: int, seconds: float) -> str:
