@@ -12,15 +12,14 @@ from superqt.utils import signals_blocked
 from napari_pffnet._qt.config_form import ConfigForm
 from napari_pffnet._qt.device_choice import DeviceChoice
 from napari_pffnet._qt.diameter_edit import DiameterEdit
-from napari_pffnet._qt.folded import Folded
-from napari_pffnet._qt.layer_choice import LayerChoice
-from napari_pffnet._qt.layers import (
-    describe_image,
+from napari_pffnet._qt.drawings import (
     measured_diameter,
-    possible_axes,
     selected_region,
     visible_region,
 )
+from napari_pffnet._qt.folded import Folded
+from napari_pffnet._qt.layer_choice import LayerChoice
+from napari_pffnet._qt.layers import describe_image, possible_axes
 from napari_pffnet._qt.model_choice import ModelChoice
 from napari_pffnet._qt.placement import Placement
 from napari_pffnet._qt.segment_plan import SegmentChoices, SegmentPlan
