@@ -37,9 +37,8 @@ def reopened(viewer, path):
 def test_labels_are_saved_and_opened_with_their_table(viewer, instances, tmp_path):
     instances.scale, instances.units = (0.5, 0.5), ("um", "um")
     saved = instances.save(str(tmp_path / "a_labels.tif"), plugin=PLUGIN)
-    assert saved == [
-        str(tmp_path / f"a_{end}") for end in ("labels.tif", "objects.csv")
-    ]
+    assert saved[0] == str(tmp_path / "a_labels.tif")
+    assert (tmp_path / "a_objects.csv").is_file()
     layer = reopened(viewer, tmp_path / "a_labels.tif")
     np.testing.assert_array_equal(layer.data, instances.data)
     pd.testing.assert_frame_equal(
