@@ -7,7 +7,6 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import ttest_rel
 
 from napari_pffnet.evaluation.image_scores import METRICS
 from napari_pffnet.evaluation.report import jsonable
@@ -113,6 +112,9 @@ def _values(report: Report, metric: str) -> dict[str, float]:
 
 
 def _student(one: FloatArray, other: FloatArray) -> tuple[float, float]:
+    # Half a second to load, which widgets that never compare would pay for.
+    from scipy.stats import ttest_rel
+
     differences = other - one
     # Equal up to rounding: scipy would divide by next to nothing.
     if len(one) < 2 or np.ptp(differences) <= 1e-12 * np.abs(differences).max():
