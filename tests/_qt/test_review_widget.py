@@ -119,6 +119,13 @@ def test_previous_shows_what_has_a_verdict_already(widget, layer):
     assert "accepted" in widget.objects.text.text()
 
 
+def test_object_that_is_chosen_elsewhere_is_shown(widget, layer):
+    layer.selected_label = 6
+    assert "Object 6" in widget.objects.text.text()
+    layer.selected_label = 0
+    assert "Object 6" in widget.objects.text.text()
+
+
 def test_last_object_is_told(widget):
     click(widget, *["accept"] * 6)
     assert progress(widget) == "6 of 6 reviewed"

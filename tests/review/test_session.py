@@ -169,6 +169,15 @@ def test_stack_is_reviewed_plane_by_plane(labels, table):
     assert session.reviewed_area((1,)).sum() > 100
 
 
+def test_planes_keep_the_names_of_the_table(labels, table):
+    film = np.stack([np.zeros_like(labels), labels])[:, None]
+    session = ReviewSession(film, table.assign(t=1))
+    assert session.plane_of(2) == (1, 0)
+    assert "z" not in session.table
+    session.reject(2)
+    assert not (film == 2).any()
+
+
 def test_object_through_several_planes_is_rejected_in_all(labels):
     stack = np.stack([labels, labels])
     session = ReviewSession(stack, None)

@@ -71,10 +71,12 @@ class ReviewRun(QObject):
         self._filters = Filters()
         bound.complained.connect(self.said)
         bound.painted.connect(self._on_painted)
+        self._layer.events.selected_label.connect(self._on_selected)
         viewer.layers.selection.active = self._layer
 
     def close(self) -> None:
         """Leave the layer as napari has it."""
+        self._layer.events.selected_label.disconnect(self._on_selected)
         self.drop_tool()
         self.show_outlines(False)
         self.view.close()
@@ -204,6 +206,15 @@ class ReviewRun(QObject):
         self.current = 0
         self.view.show(place, mask, zoom=self.is_zooming)
         self.moved.emit()
+
+    def _on_selected(self) -> None:
+        """Follow a click in napari's table of features, or with its label picker."""
+        label = self._layer.selected_label
+        rows = self.session.table["area"].to_numpy()
+        if label == self.current or not 0 < label <= len(rows) or not rows[label - 1]:
+            return
+        if self._layer.mode == "pan_zoom" and self._tool.name is None:
+            self.go_to(label)
 
     def _on_painted(self, label: int) -> None:
         self.current = label

@@ -38,7 +38,7 @@ def find_box(state: State, label: int) -> Box:
     if not 0 < label <= len(state.table) or state.number(label, "area") == 0:
         raise ValueError(f"Object {label} has no pixels; choose another one.")
     y0, x0, y1, x1 = (state.number(label, name) for name in BOX)
-    columns = leading_columns(state.known.ndim)
+    columns = leading_columns(state.known.shape, state.table)
     plane = [state.number(label, name) for name in columns]
     flat = tuple(slice(i, i + 1) for i in plane)
     box = (*flat, slice(y0, y1), slice(x0, x1))
@@ -202,10 +202,10 @@ def _measured(
     )
     window[inner] = after
     window[~np.isin(window, touched)] = 0
-    found = measure(window).set_index("label").drop(columns="planes")
+    leading = leading_columns(state.known.shape, state.table)
+    found = measure(window, leading).set_index("label")
     *plane, y, x = (part.start for part in wide)
-    names = (*leading_columns(window.ndim), *BOX)
-    for name, offset in zip(names, (*plane, y, x, y, x), strict=True):
+    for name, offset in zip((*leading, *BOX), (*plane, y, x, y, x), strict=True):
         found[name] += offset
     boxes = found[list(BOX)].to_numpy()
     at_end = boxes[:, 2:] == np.array(state.known.shape[-2:])

@@ -141,7 +141,7 @@ class ReviewSession:
 
     def plane_of(self, label: int) -> Plane:
         """Return the plane in which an object is largest; () in a 2-D image."""
-        columns = leading_columns(self.labels.ndim)
+        columns = leading_columns(self.labels.shape, self.table)
         return tuple(self._state.number(label, name) for name in columns)
 
     def reviewed_area(self, plane: Plane = ()) -> NDArray[np.bool_]:
@@ -151,7 +151,7 @@ class ReviewSession:
         -------
         (Y, X) bool; `area.reviewed_area` says which.
         """
-        columns = list(leading_columns(self.labels.ndim))
+        columns = list(leading_columns(self.labels.shape, self.table))
         here = (self.table[columns].to_numpy() == np.array(plane)).all(axis=1)
         return reviewed_area(
             self.labels[plane],
@@ -190,10 +190,6 @@ class ReviewSession:
     def fix(self, label: int) -> None:
         """Say that an object's outline is mended by hand."""
         self._judge("fix", label, "fixed")
-
-    def clear(self, label: int) -> None:
-        """Take the verdict of an object away."""
-        self._judge("clear", label, "")
 
     def _judge(self, kind: StepKind, label: int, verdict: Verdict) -> None:
         edits.find_box(self._state, label)

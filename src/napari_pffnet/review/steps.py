@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Verdict = Literal["", "accepted", "rejected", "fixed", "merged"]
 StepKind = Literal[
-    "accept", "reject", "fix", "clear", "add", "merge", "split", "delete", "paint",
+    "accept", "reject", "fix", "add", "merge", "split", "delete", "paint",
     "mark", "outside", "renumber",
 ]  # fmt: skip
 Action = Literal["do", "undo", "redo"]

@@ -26,9 +26,25 @@ _UNKNOWN: dict[str, str | int | float] = {
 }
 
 
-def leading_columns(ndim: int) -> tuple[str, ...]:
-    """Return the columns that tell in which plane of a stack an object lies."""
-    return _LEADING[len(_LEADING) - (ndim - 2) :] if ndim > 2 else ()
+def leading_columns(
+    shape: tuple[int, ...], table: pd.DataFrame | None
+) -> tuple[str, ...]:
+    """Return the columns that tell in which plane of a stack an object lies.
+
+    Parameters
+    ----------
+    shape
+        Of the labels, (..., Y, X).
+    table
+        Its columns ``t`` and ``z`` tell which axes these are, where it has them.
+    """
+    is_long = [size > 1 for size in shape[:-2]]
+    names = [name for name in _LEADING if table is not None and name in table]
+    if len(names) != sum(is_long):
+        names = list(_LEADING[len(_LEADING) - sum(is_long) :])
+    return tuple(
+        names.pop(0) if long else f"axis_{i}" for i, long in enumerate(is_long)
+    )
 
 
 def check_reviewable(labels: Any) -> None:
@@ -59,16 +75,21 @@ def check_reviewable(labels: Any) -> None:
         )
 
 
-def measure(labels: NDArray[np.integer[Any]]) -> pd.DataFrame:
+def measure(labels: NDArray[np.integer[Any]], columns: Sequence[str]) -> pd.DataFrame:
     """Measure the objects of labels (..., Y, X).
+
+    Parameters
+    ----------
+    labels
+        0 is background.
+    columns
+        Names for the numbers of the plane, one for each leading axis.
 
     Returns
     -------
-    Rows in rising ``label``: the leading columns and boxes of the plane in which
-    an object is largest, ``area`` over all planes, ``touches_border``, and
-    ``planes``, the number of planes that it is in.
+    Rows in rising ``label``: plane and box where an object is largest, ``area`` over
+    all planes, and ``touches_border``.
     """
-    columns = leading_columns(labels.ndim)
     parts = [_measure_plane(labels[plane]) for plane in np.ndindex(labels.shape[:-2])]
     for part, plane in zip(parts, np.ndindex(labels.shape[:-2]), strict=True):
         part[list(columns)] = plane
@@ -78,7 +99,6 @@ def measure(labels: NDArray[np.integer[Any]]) -> pd.DataFrame:
     largest = groups.tail(1).set_index("label")
     largest["area"] = groups["area"].sum()
     largest["touches_border"] = groups["touches_border"].any()
-    largest["planes"] = groups.size()
     return largest.reset_index()
 
 
@@ -112,7 +132,8 @@ def complete_table(
     table
         Row i is label i + 1, any columns; None if nothing is known.
     """
-    found = measure(labels).drop(columns="planes")
+    leading = leading_columns(labels.shape, table)
+    found = measure(labels, leading)
     known = pd.DataFrame() if table is None else table.reset_index(drop=True)
     count = max(int(found["label"].max()) if len(found) else 0, len(known))
     full = known.reindex(range(count))
@@ -133,11 +154,11 @@ def complete_table(
         full[name] = values
     verdicts = full["verdict"] if "verdict" in full else pd.Series("", full.index)
     full["verdict"] = verdicts.fillna("").astype(object)
-    return full[_ordered(list(full.columns), labels.ndim)]
+    return full[_ordered(list(full.columns), leading)]
 
 
-def _ordered(columns: Sequence[str], ndim: int) -> list[str]:
+def _ordered(columns: Sequence[str], leading: Sequence[str]) -> list[str]:
     """Put the columns of a segmentation first, and the verdict behind the label."""
-    first = ["label", "verdict", *leading_columns(ndim), *_UNKNOWN, "area", *BOX]
+    first = ["label", "verdict", *leading, *_UNKNOWN, "area", *BOX]
     first.append("touches_border")
     return first + [name for name in columns if name not in first]
