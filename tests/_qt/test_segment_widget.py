@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import dask.array as da
@@ -15,6 +16,7 @@ from napari_pffnet import load_sample
 from napari_pffnet._qt.layers import METADATA_KEY
 from napari_pffnet._qt.review_widget import ReviewWidget
 from napari_pffnet._qt.segment_widget import SegmentWidget
+from napari_pffnet.evaluation import aji
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -54,6 +56,17 @@ def objects(viewer: Viewer, name: str = "cells") -> Labels:
 
 
 # ------------------------------------------------------------------ what comes out
+
+
+def test_from_the_menus_to_good_objects(viewer: Viewer, qtbot: QtBot) -> None:
+    viewer.open_sample("napari-pffnet", "fluorescence")
+    _, widget = viewer.window.add_plugin_dock_widget("napari-pffnet", "Segment")
+
+    segment(widget, qtbot)
+
+    truth = viewer.layers["fluorescence true labels"].data
+    assert aji(truth, objects(viewer, "fluorescence").data) > 0.8
+    assert "torch" not in sys.modules
 
 
 def test_a_click_makes_two_layers_and_a_table(
