@@ -164,7 +164,7 @@ class ScoreStep(Message):
     score_threshold: float
     is_best: bool
     preview: ArrayFile | None = Field(
-        None, description="(3, Y, X) int32: prediction, truth, and the image as bytes."
+        None, description="(3, Y, X) int32: prediction, truth, and the image as 0xRRGGBB."
     )
 
 

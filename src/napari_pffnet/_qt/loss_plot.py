@@ -54,7 +54,7 @@ class ScorePlot(QWidget):
         }
         self._scores: list[ScoreStep] = []
         colors = {name: color for name, (color, _) in _SCORES.items()}
-        legend = QLabel(f"{_legend_text(colors)} - -&nbsp;before", self)
+        legend = QLabel(f"{_legend_text(colors)} -&nbsp;-&nbsp;before", self)
         legend.setWordWrap(True)
         self.setToolTip(
             "Measured on the part of your labels that is not learnt. AJI: how well the "

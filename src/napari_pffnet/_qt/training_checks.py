@@ -32,10 +32,10 @@ _STRAY = 0.1
 
 
 class Repair(StrEnum):
-    """What is offered; the value is what the user reads."""
+    """What is offered; the value is what the user reads, in a narrow dock."""
 
-    SPLIT = "Make each separate region an object of its own"
-    PIECES = "Make large pieces objects of their own, drop stray pixels"
+    SPLIT = "Make each region an object of its own"
+    PIECES = "Part large pieces, drop stray pixels"
     TINY = "Take the tiny objects out"
     LEAVE_OUT = "Leave this image out"
     TRUST = "Learn from them all the same"
