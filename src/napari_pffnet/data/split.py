@@ -106,8 +106,9 @@ def split_image(image: TrainingImage, *, part: float = VALIDATION_PART) -> Split
 def _best_cut(image: TrainingImage, axis: int, part: float) -> tuple[int, bool]:
     """Return where to cut, and whether validation gets what lies behind.
 
-    What counts is how many objects the cut destroys, and how far the share of
-    validation is from the one wanted; then how far the cut is.
+    Both parts should have objects.  Then what counts is how many objects the cut
+    destroys, and how far the share of validation is from the one wanted; then how
+    far the cut is.
     """
     length = image.labels.shape[axis]
     spans = [window[axis] for window in find_objects(image.labels) if window]
@@ -118,13 +119,14 @@ def _best_cut(image: TrainingImage, axis: int, part: float) -> tuple[int, bool]:
         min(max(1, round(factor * part * length)), length - 1) for factor in _CUTS
     )
 
-    def cost(choice: tuple[int, bool]) -> tuple[float, float, bool]:
+    def cost(choice: tuple[int, bool]) -> tuple[bool, float, float, bool]:
         cut, is_last = choice
         before, behind = int((stops <= cut).sum()), int((starts >= cut).sum())
         lost = len(spans) - before - behind
         size = length - cut if is_last else cut
         missed = abs((behind if is_last else before) - wanted)
-        return lost + missed, abs(size - part * length), not is_last
+        is_bare = min(before, behind) == 0
+        return is_bare, lost + missed, abs(size - part * length), not is_last
 
     sizes = range(lowest, highest + 1)
     choices = [(length - size, True) for size in sizes]
