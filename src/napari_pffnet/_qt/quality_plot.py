@@ -9,8 +9,7 @@ import pyqtgraph as pg
 from qtpy.QtCore import Qt, Signal
 
 from napari_pffnet._qt.still_plot import StillPlot
-from napari_pffnet.evaluation import BAD_IOU
-from napari_pffnet.review.truth import WORST
+from napari_pffnet.review.truth import BAD_OVERLAP, WORST
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,14 +74,14 @@ class TrustPlot(StillPlot):
         dashed = pg.mkPen(_TEXT, style=Qt.PenStyle.DashLine)
         # On the line the network is right about itself; below the other it has failed.
         self.addItem(pg.PlotDataItem([0, 1], [0, 1], pen=dashed))
-        self.addItem(pg.InfiniteLine(pos=BAD_IOU, angle=0, pen=pg.mkPen(_BAD)))
+        self.addItem(pg.InfiniteLine(pos=BAD_OVERLAP, angle=0, pen=pg.mkPen(_BAD)))
         self.addItem(self._points)
         self.setXRange(0, 1, padding=0.05)
         self.setYRange(0, 1, padding=0.05)
 
     def setTrust(self, trust: Trust) -> None:
         """Show the objects of a comparison."""
-        is_bad = trust.true_ious < BAD_IOU
+        is_bad = trust.true_ious < BAD_OVERLAP
         brushes = [pg.mkBrush(_BAD if bad else _BAR) for bad in is_bad.tolist()]
         self._points.setData(trust.estimates, trust.true_ious, brush=brushes)
         self.setLabel("bottom", f"predicted {trust.column}")

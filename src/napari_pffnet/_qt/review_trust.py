@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QFormLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_pffnet._qt.layer_choice import LayerChoice
-from napari_pffnet._qt.quality_plot import QualityHistogram, TrustPlot, describe_trust
 from napari_pffnet._qt.results import find_result
 from napari_pffnet.review import compare_with_truth
 
 if TYPE_CHECKING:
     from napari import Viewer
 
+    from napari_pffnet._qt.quality_plot import QualityHistogram, TrustPlot
     from napari_pffnet._qt.review_run import ReviewRun
 
 _LINE = 0.8
@@ -40,26 +41,49 @@ class TrustPanel(QWidget):
     def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._run: ReviewRun | None = None
-        self.histogram = QualityHistogram(self)
+        self._line = _LINE
         self.limit = QCheckBox(self)
         self.truth = LayerChoice(viewer, (Labels,), none_title="none", parent=self)
-        self.plot = TrustPlot(self)
         self.text = QLabel(self)
         self.text.setWordWrap(True)
         form = QFormLayout()
         form.addRow("True labels", self.truth)
-        layout = QVBoxLayout(self)
+        layout = self._layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.histogram)
         layout.addWidget(self.limit)
         layout.addLayout(form)
-        layout.addWidget(self.plot)
         layout.addWidget(self.text)
         self._compare()
         self._show_limit()
-        self.histogram.thresholdChanged.connect(self._on_limit)
         self.limit.toggled.connect(self._on_limit)
         self.truth.valueChanged.connect(self._compare)
+
+    # pyqtgraph takes a while to load: not before somebody looks.
+
+    @cached_property
+    def histogram(self) -> QualityHistogram:
+        """How many objects have which quality, and the line."""
+        from napari_pffnet._qt.quality_plot import QualityHistogram
+
+        histogram = QualityHistogram(self)
+        histogram.setThreshold(self._line)
+        histogram.thresholdChanged.connect(self._on_line_moved)
+        self._layout.insertWidget(0, histogram)
+        return histogram
+
+    @cached_property
+    def plot(self) -> TrustPlot:
+        """Predicted quality against true overlap."""
+        from napari_pffnet._qt.quality_plot import TrustPlot
+
+        plot = TrustPlot(self)
+        self._layout.insertWidget(self._layout.count() - 1, plot)
+        return plot
+
+    def showEvent(self, event: Any) -> None:
+        """Show what has changed while nobody looked."""
+        super().showEvent(event)
+        self.refresh()
 
     def setRun(self, run: ReviewRun | None) -> None:
         """Work on a review; the line begins where the segmentation had its own."""
@@ -67,14 +91,16 @@ class TrustPanel(QWidget):
         if run is not None:
             result = find_result(run.bound.layer)
             used = 0.0 if result is None else result.quality
-            self.histogram.setThreshold(used or _LINE)
+            self._line = used or _LINE
+            if "histogram" in self.__dict__:
+                self.histogram.setThreshold(self._line)
             self._show_limit()
         self.refresh()
         self._compare()
 
     def refresh(self) -> None:
         """Show the qualities as they are now."""
-        if self._run is not None:
+        if self._run is not None and self.isVisible():
             table = self._run.session.table
             there = table.loc[table["area"] > 0, "quality"]
             self.histogram.setQualities(there.to_numpy(float))
@@ -83,10 +109,13 @@ class TrustPanel(QWidget):
 
     def _compare(self) -> None:
         truth = self.truth.value()
-        self.plot.hide()
+        if "plot" in self.__dict__:
+            self.plot.hide()
         if self._run is None or truth is None:
             self.text.setText("Choose true labels to see how far this can be trusted.")
             return
+        from napari_pffnet._qt.quality_plot import describe_trust
+
         session = self._run.session
         try:
             trust = compare_with_truth(session.labels, session.table, truth.data)
@@ -97,11 +126,13 @@ class TrustPanel(QWidget):
         self.plot.show()
         self.text.setText(describe_trust(trust))
 
+    def _on_line_moved(self, value: float) -> None:
+        self._line = value
+        self._on_limit()
+
     def _on_limit(self) -> None:
         self._show_limit()
-        value = self.histogram.threshold() if self.limit.isChecked() else None
-        self.limitChanged.emit(value)
+        self.limitChanged.emit(self._line if self.limit.isChecked() else None)
 
     def _show_limit(self) -> None:
-        value = self.histogram.threshold()
-        self.limit.setText(f"show only those below {value:.2f}, the line")
+        self.limit.setText(f"show only those below {self._line:.2f}, the line")

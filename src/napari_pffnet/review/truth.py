@@ -7,18 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_pffnet.evaluation import (
-    BAD_IOU,
-    WorstShare,
-    auroc_bad,
-    spearman,
-    true_iou,
-    worst_share,
-)
-
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
+
+    from napari_pffnet.evaluation import WorstShare
+
+BAD_OVERLAP = 0.5
+"""An object of lower true IoU is a bad one, as `evaluation` has it."""
 
 WORST = (5.0, 10.0, 20.0, 30.0)
 """Per cent of the objects, those of lowest confidence, that are looked at."""
@@ -54,7 +50,7 @@ class Trust:
     @property
     def bad(self) -> int:
         """Number of objects whose true IoU is below 0.5."""
-        return int((self.true_ious < BAD_IOU).sum())
+        return int((self.true_ious < BAD_OVERLAP).sum())
 
 
 def compare_with_truth(
@@ -78,6 +74,9 @@ def compare_with_truth(
     ValueError
         If the shapes differ, or the table has no estimates for these objects.
     """
+    # A widget that opens should not wait for what it may never show.
+    from napari_pffnet.evaluation import auroc_bad, spearman, true_iou, worst_share
+
     ious = true_iou(true_labels, labels)
     ids = np.unique(labels)
     ids = ids[ids > 0].astype(np.int64)
