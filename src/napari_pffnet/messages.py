@@ -164,7 +164,8 @@ class ScoreStep(Message):
     score_threshold: float
     is_best: bool
     preview: ArrayFile | None = Field(
-        None, description="(3, Y, X) int32: prediction, truth, and the image as 0xRRGGBB."
+        None,
+        description="(3, Y, X) int32: prediction, truth, the image as 0xRRGGBB.",
     )
 
 

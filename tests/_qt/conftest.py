@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 # they are.
 os.environ["NAPARI_CONFIG"] = ""
 
-# PySide6 6.12.0 loses references to these with its calls on Python 3.11: after some
-# thirty viewers none were left, and the process ended.  These are to spare.
-_SPARE = [None, True, False] * 1_000_000
-
 NAME = "napari-pffnet"
 ROOT = Path(__file__).parents[2]
 MANIFEST = ROOT / "src" / "napari_pffnet" / "napari.yaml"

@@ -1,4 +1,4 @@
-"""From the menu to a better model, as a biologist would click: real model, real child."""
+"""From the menu to a better model, as a biologist would click it."""
 
 from __future__ import annotations
 
@@ -43,27 +43,18 @@ def segment(viewer: Viewer, widget: Any, qtbot: QtBot) -> Labels:
     return viewer.layers.selection.active
 
 
-def test_segment_review_train_and_segment_again(viewer: Viewer, qtbot: QtBot) -> None:
-    open_corner(viewer)
+def be_lenient_for_a_moment(widget: Any, layer: Labels, qtbot: QtBot) -> None:
+    """Move the slider down and back: more objects, without running the network."""
+    rows = len(layer.features)
+    widget.thresholds.score.setValue(0.3)
+    qtbot.waitUntil(lambda: len(layer.features) > rows, timeout=5000)
+    widget.thresholds.reset_button.click()
+    widget.thresholds.apply_button.click()
+    qtbot.waitUntil(lambda: len(layer.features) == rows, timeout=5000)
 
-    # Segment, and be more lenient without running the network again.
-    segmenting = open_from_menu(viewer, "Segment")
-    layer = segment(viewer, segmenting, qtbot)
-    found = int(layer.data.max())
-    assert found > 3
-    assert len(layer.features) == found + 1
-    segmenting.thresholds.score.setValue(0.3)
-    qtbot.waitUntil(lambda: len(layer.features) > found + 1, timeout=5000)
-    segmenting.thresholds.reset_button.click()
-    segmenting.thresholds.apply_button.click()
-    qtbot.waitUntil(lambda: len(layer.features) == found + 1, timeout=5000)
 
-    # Review: accept the worst, reject the next, and take that back; reject again.
-    reviewing = open_from_menu(viewer, "Review")
-    click(reviewing.review_button, qtbot)
-    session = find_session(layer)
-    assert session is not None, reviewing.status.text()
-    buttons = reviewing.objects.buttons
+def judge(layer: Labels, buttons: Any) -> dict[int, str]:
+    """Accept the worst object, reject the next, also once more after undoing it."""
     worst = layer.selected_label
     buttons["accept"].click()
     rejected = layer.selected_label
@@ -73,32 +64,51 @@ def test_segment_review_train_and_segment_again(viewer: Viewer, qtbot: QtBot) ->
     buttons["undo"].click()
     assert ((layer.data == rejected) == pixels).all()
     buttons["reject"].click()
-    verdicts = layer.features["verdict"]
-    assert verdicts[worst] == "accepted"
-    assert verdicts[rejected] == "rejected"
+    return {worst: "accepted", rejected: "rejected"}
 
-    # Fix one with napari's brush.
+
+def fix(layer: Labels, buttons: Any) -> dict[int, str]:
+    """Paint on an object with napari's brush."""
     fixed = layer.selected_label
     buttons["fix"].click()
     assert layer.mode == "paint"
     y, x = (int(v) for v in np.argwhere(layer.data == fixed)[0])
     layer.paint((y, x), fixed)
-    click(reviewing.review_button, qtbot)
-    assert layer.features["verdict"][fixed] == "fixed"
+    return {fixed: "fixed"}
 
-    # Train on what was reviewed, and keep the model.
-    training = open_from_menu(viewer, "Train")
-    training.form.steps.setValue(2)
+
+def train(widget: Any, name: str, qtbot: QtBot) -> None:
+    """Train for two steps, and keep the model."""
+    widget.form.steps.setValue(2)
     small = {"crop_size": 64, "batch_size": 1, "rehearsal": 0.0}
-    options = training.form.advanced.value().model_copy(update=small)
-    training.form.advanced.setValue(options)
-    click(training.train_button, qtbot)
-    qtbot.waitUntil(lambda: training.keep.isVisibleTo(training), timeout=PATIENCE)
-    training.keep.name.setText("mine")
-    training.keep.keep_button.click()
-    qtbot.waitUntil(lambda: "Kept" in training.status.text(), timeout=10_000)
+    options = widget.form.advanced.value().model_copy(update=small)
+    widget.form.advanced.setValue(options)
+    click(widget.train_button, qtbot)
+    qtbot.waitUntil(lambda: widget.keep.isVisibleTo(widget), timeout=PATIENCE)
+    widget.keep.name.setText(name)
+    widget.keep.keep_button.click()
+    qtbot.waitUntil(lambda: "Kept" in widget.status.text(), timeout=10_000)
 
-    # Segment with it: what was reviewed stays, the new result comes beside it.
+
+def test_segment_review_train_and_segment_again(viewer: Viewer, qtbot: QtBot) -> None:
+    open_corner(viewer)
+
+    segmenting = open_from_menu(viewer, "Segment")
+    layer = segment(viewer, segmenting, qtbot)
+    assert len(layer.features) == layer.data.max() + 1 > 4
+    be_lenient_for_a_moment(segmenting, layer, qtbot)
+
+    reviewing = open_from_menu(viewer, "Review")
+    click(reviewing.review_button, qtbot)
+    assert find_session(layer) is not None, reviewing.status.text()
+    buttons = reviewing.objects.buttons
+    verdicts = judge(layer, buttons) | fix(layer, buttons)
+    click(reviewing.review_button, qtbot)
+    assert {i: layer.features["verdict"][i] for i in verdicts} == verdicts
+
+    train(open_from_menu(viewer, "Train"), "mine", qtbot)
+
+    # What was reviewed stays; the new result comes beside it.
     viewer.layers.selection.active = viewer.layers["cells"]
     segmenting.form.model.setValue("mine")
     assert segmenting.form.model.value() == "mine"
