@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from napari_pffnet.messages import ImageRef
 
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import pandas as pd
     from napari.layers import Image
 
 METADATA_KEY = "napari_pffnet"
@@ -200,6 +200,8 @@ def features_from_table(table: pd.DataFrame) -> pd.DataFrame:
     N + 1 rows, row k is label k, row 0 the background; never with a column
     ``index``, by which napari would look the rows up.
     """
+    import pandas as pd  # here, so that widgets open sooner
+
     background = {name: _nothing(column) for name, column in table.items()}
     features = pd.concat([pd.DataFrame(background, index=[0]), table])
     features = features.astype(table.dtypes).reset_index(drop=True)

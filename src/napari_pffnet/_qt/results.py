@@ -15,7 +15,6 @@ from napari_pffnet._qt.layers import (
     table_from_features,
 )
 from napari_pffnet._qt.reviews import find_session
-from napari_pffnet.candidates import LiveObjects
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_pffnet._qt.placement import Placement
-    from napari_pffnet.candidates import Repainted
+    from napari_pffnet.candidates import LiveObjects, Repainted
     from napari_pffnet.messages import SegmentDone
 
 _results: WeakKeyDictionary[Labels, Result] = WeakKeyDictionary()
@@ -73,6 +72,9 @@ def load_result(done: SegmentDone, folder: Path, *, quality: float = 0.0) -> Loa
     quality
         Objects of lower quality are left out.
     """
+    # Here, so that widgets open sooner.
+    from napari_pffnet.candidates import LiveObjects
+
     arrays = read_result(folder)
     live = LiveObjects(arrays.candidates, arrays.labels, arrays.table)
     table, score = arrays.table, float(done.record["score_threshold"])

@@ -13,7 +13,6 @@ from napari_pffnet._qt.background import Background
 from napari_pffnet._qt.layers import features_from_table, table_from_features
 from napari_pffnet._qt.reviews import end_review
 from napari_pffnet.review import Rectangle
-from napari_pffnet.review.table import BOX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -180,6 +179,8 @@ class ReviewLayer(QObject):
 
     def place_of(self, label: int) -> tuple[Rectangle, NDArray[np.bool_]]:
         """Return the rectangle around an object and its pixels there."""
+        from napari_pffnet.review.table import BOX  # here, so that widgets open sooner
+
         row = self.session.table[list(BOX)].to_numpy()[label - 1]
         y0, x0, y1, x1 = row.tolist()
         plane = self.session.plane_of(label)

@@ -1,4 +1,7 @@
-"""Which layers are under review."""
+"""Which layers are under review.
+
+What works on a review is imported where it is used, so that widgets open sooner.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +14,13 @@ import numpy as np
 
 from napari_pffnet._qt.layers import guess_axes, table_from_features
 from napari_pffnet._qt.placement import Placement
-from napari_pffnet.review.find import (
-    find_review,
-    image_key,
-    last_review,
-    review_place,
-)
-from napari_pffnet.review.session import ReviewSession
-from napari_pffnet.review.store import ReviewFolder
-from napari_pffnet.review.table import check_reviewable
 
 if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Image, Labels
+
+    from napari_pffnet.review.session import ReviewSession
+    from napari_pffnet.review.store import ReviewFolder
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +68,8 @@ def load_session(layer: Labels, image: Image | None = None) -> ReviewSession | N
     image
         The image that they lie in, by which written reviews are known.
     """
+    from napari_pffnet.review.find import find_review
+
     session = find_session(layer)
     if session is not None or layer.multiscale:
         return session
@@ -114,6 +113,8 @@ def earlier_review(viewer: Viewer, image: Image | None) -> Labels:
     ValueError
         If there is none.
     """
+    from napari_pffnet.review.find import last_review
+
     found = None if image is None else last_review(key_of(image))
     if image is None or found is None:
         raise ValueError(
@@ -128,6 +129,8 @@ def earlier_review(viewer: Viewer, image: Image | None) -> Labels:
 
 def key_of(image: Image | None) -> str:
     """Return the key by which an image is known again; "" without an image."""
+    from napari_pffnet.review.find import image_key
+
     if image is None:
         return ""
     data = image.data[0] if image.multiscale else image.data
@@ -135,6 +138,9 @@ def key_of(image: Image | None) -> str:
 
 
 def _open(layer: Labels, image: Image | None) -> OpenReview:
+    from napari_pffnet.review.find import find_review
+    from napari_pffnet.review.table import check_reviewable
+
     if layer.multiscale:
         raise ValueError(
             f"{layer.name!r} has several resolutions; review a layer with one."
@@ -156,6 +162,10 @@ def _open(layer: Labels, image: Image | None) -> OpenReview:
 
 
 def _begin(layer: Labels, key: str, file: Path | None) -> OpenReview:
+    from napari_pffnet.review.find import review_place
+    from napari_pffnet.review.session import ReviewSession
+    from napari_pffnet.review.store import ReviewFolder
+
     table = table_from_features(layer.features) if len(layer.features.columns) else None
     try:
         folder = ReviewFolder.create(

@@ -1,32 +1,9 @@
-"""Review of segmented objects: verdicts, repairs, and files that survive a crash."""
+"""Review of segmented objects: verdicts, repairs, and files that survive a crash.
 
-from napari_pffnet.review.area import Marks, Rectangle, reviewed_area
-from napari_pffnet.review.misses import Miss
-from napari_pffnet.review.queue import (
-    Filters,
-    Progress,
-    default_column,
-    in_order,
-    passes,
-    sortable_columns,
-)
-from napari_pffnet.review.session import ReviewSession
-from napari_pffnet.review.steps import Step
-from napari_pffnet.review.truth import Trust, compare_with_truth
+The public names are those of ``__init__.pyi``; each loads what it needs when it is
+first used, so that the window opens sooner.
+"""
 
-__all__ = [
-    "Filters",
-    "Marks",
-    "Miss",
-    "Progress",
-    "Rectangle",
-    "ReviewSession",
-    "Step",
-    "Trust",
-    "compare_with_truth",
-    "default_column",
-    "in_order",
-    "passes",
-    "reviewed_area",
-    "sortable_columns",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -174,7 +174,13 @@ class ReviewFolder:
     def write_view(self, labels: NDArray[np.integer[Any]], table: pd.DataFrame) -> None:
         """Write ``labels.tif`` and ``objects.csv`` as they are now."""
         content = BytesIO()
-        tifffile.imwrite(content, labels.astype(np.int32), compression="zlib")
+        # Else a stack of three planes would be taken for a colour image.
+        tifffile.imwrite(
+            content,
+            labels.astype(np.int32),
+            compression="zlib",
+            photometric="minisblack",
+        )
         write_atomically(self.path / "labels.tif", content.getvalue())
         write_objects(table, self.path / "objects.csv")
 

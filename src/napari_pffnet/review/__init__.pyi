@@ -1,0 +1,14 @@
+from .area import Marks as Marks
+from .area import Rectangle as Rectangle
+from .area import reviewed_area as reviewed_area
+from .misses import Miss as Miss
+from .queue import Filters as Filters
+from .queue import Progress as Progress
+from .queue import default_column as default_column
+from .queue import in_order as in_order
+from .queue import passes as passes
+from .queue import sortable_columns as sortable_columns
+from .session import ReviewSession as ReviewSession
+from .steps import Step as Step
+from .truth import Trust as Trust
+from .truth import compare_with_truth as compare_with_truth
