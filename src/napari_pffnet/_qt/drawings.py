@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_pffnet._qt.layers import describe_image
+from napari_pffnet._qt.viewer import camera_of, canvas_size
 from napari_pffnet.config import Region
 
 if TYPE_CHECKING:
@@ -44,10 +44,7 @@ def _camera_corners(
     viewer: Viewer, layer: Layer, y: int, x: int
 ) -> NDArray[np.float64]:
     """Return (2, 2) float: lowest and highest y, x of the layer that are in view."""
-    # napari tells the size of its canvas nowhere in public.
-    size = np.array(attrgetter("_qt_viewer.canvas.size")(viewer.window), float)
-    # napari moved its camera into a scene with 0.9.
-    camera = getattr(viewer, "scene", viewer).camera
+    size, camera = np.array(canvas_size(viewer)), camera_of(viewer)
     half, center = size / camera.zoom / 2, np.array(camera.center[-2:])
     world = np.array(viewer.dims.point, float)
     axes = list(viewer.dims.displayed[-2:])

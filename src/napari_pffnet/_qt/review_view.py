@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_pffnet._qt.placement import Placement
+from napari_pffnet._qt.viewer import camera_of, canvas_size
 
 if TYPE_CHECKING:
     from napari import Viewer
-    from napari.components import Camera
     from napari.layers import Labels, Vectors
     from numpy.typing import NDArray
 
@@ -42,7 +41,7 @@ class ObjectView:
     def __init__(self, viewer: Viewer, layer: Labels, usual_size: float) -> None:
         self._viewer, self._layer, self._usual_size = viewer, layer, usual_size
         self._outline: Vectors | None = None
-        self._canvas = _canvas_size(viewer)
+        self._canvas = canvas_size(viewer)
 
     def show(self, place: Rectangle, mask: NDArray[np.bool_], *, zoom: bool) -> None:
         """Go to an object and draw its outline.
@@ -60,7 +59,7 @@ class ObjectView:
         shift = self._viewer.dims.ndim - self._layer.ndim
         for axis in range(len(place.plane)):
             self._viewer.dims.set_point(shift + axis, world[axis])
-        camera = _camera(self._viewer)
+        camera = camera_of(self._viewer)
         shown = [axis - shift for axis in self._viewer.dims.displayed]
         # Of an axis that only other layers have, nothing is known.
         camera.center = tuple(world[axis] if axis >= 0 else 0.0 for axis in shown)
@@ -72,7 +71,7 @@ class ObjectView:
         """Draw segments, (N, 2, ndim): starts and directions in the layer's pixels."""
         drawn = self._drawn()
         pixel = abs(float(self._layer.scale[-1]))
-        width = _WIDTH / (_camera(self._viewer).zoom * pixel)
+        width = _WIDTH / (camera_of(self._viewer).zoom * pixel)
         # napari draws everything anew for another width.
         if abs(width / drawn.edge_width - 1) > _VISIBLE:
             drawn.edge_width = width
@@ -140,14 +139,3 @@ def in_plane(
     leading = np.zeros((len(segments), 2, len(plane)))
     leading[:, 0] = plane
     return np.concatenate([leading, segments], axis=2)
-
-
-def _camera(viewer: Viewer) -> Camera:
-    # viewer.camera is deprecated since napari 0.9, which brought viewer.scene.
-    return getattr(viewer, "scene", viewer).camera
-
-
-def _canvas_size(viewer: Viewer) -> tuple[float, float]:
-    # napari tells the size of its canvas nowhere in public.
-    height, width = attrgetter("_qt_viewer.canvas.size")(viewer.window)
-    return float(height), float(width)

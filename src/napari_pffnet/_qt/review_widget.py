@@ -19,9 +19,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_pffnet._qt.buttons import big_button
 from napari_pffnet._qt.folded import Folded
 from napari_pffnet._qt.layer_choice import LayerChoice
-from napari_pffnet._qt.own_viewer import own_viewer
 from napari_pffnet._qt.results import find_result
 from napari_pffnet._qt.review_layer import ReviewLayer
 from napari_pffnet._qt.review_misses import MissesPanel
@@ -32,6 +32,7 @@ from napari_pffnet._qt.review_training import TrainingPanel
 from napari_pffnet._qt.review_trust import TrustPanel
 from napari_pffnet._qt.reviews import earlier_review, open_review
 from napari_pffnet._qt.settings import read_choices, write_choices
+from napari_pffnet._qt.viewer import own_viewer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,12 +85,7 @@ class ReviewWidget(QWidget):
         self.image = LayerChoice(
             self._viewer, (Image,), none_title="not open", parent=self
         )
-        self.review_button = QPushButton(_BEGIN, self)
-        self.review_button.setMinimumHeight(44)
-        font = self.review_button.font()
-        font.setPointSizeF(font.pointSizeF() * 1.3)
-        font.setBold(True)
-        self.review_button.setFont(font)
+        self.review_button = big_button(_BEGIN, self)
         self.status = QLabel(self)
         self.status.setWordWrap(True)
         self.status.setMinimumHeight(2 * self.status.fontMetrics().lineSpacing() + 4)

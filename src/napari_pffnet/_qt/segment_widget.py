@@ -14,17 +14,16 @@ from qtpy.QtWidgets import (
     QGroupBox,
     QHBoxLayout,
     QLabel,
-    QMenu,
     QProgressBar,
     QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
+from napari_pffnet._qt.buttons import big_button, more_button
 from napari_pffnet._qt.colors import ColorPanel
 from napari_pffnet._qt.commands import as_command, as_python
 from napari_pffnet._qt.jobs import Done, jobs
-from napari_pffnet._qt.own_viewer import own_viewer
 from napari_pffnet._qt.results import (
     Loaded,
     find_result,
@@ -36,6 +35,7 @@ from napari_pffnet._qt.segment_form import SegmentForm
 from napari_pffnet._qt.segment_plan import SegmentChoices
 from napari_pffnet._qt.settings import read_choices, write_choices
 from napari_pffnet._qt.threshold_panel import ThresholdPanel
+from napari_pffnet._qt.viewer import own_viewer
 from napari_pffnet.messages import Failed, Progress
 
 if TYPE_CHECKING:
@@ -81,12 +81,7 @@ class SegmentWidget(QWidget):
 
     def _build(self) -> None:
         self.form = SegmentForm(self._viewer, self)
-        self.segment_button = QPushButton("Segment", self)
-        self.segment_button.setMinimumHeight(44)
-        font = self.segment_button.font()
-        font.setPointSizeF(font.pointSizeF() * 1.3)
-        font.setBold(True)
-        self.segment_button.setFont(font)
+        self.segment_button = big_button("Segment", self)
         self.more_button = self._build_menu()
         self.progress = QProgressBar(self)
         self.progress.hide()
@@ -112,18 +107,13 @@ class SegmentWidget(QWidget):
         layout.addStretch()
 
     def _build_menu(self) -> QPushButton:
-        menu = QMenu(self)
-        for title, action in (
-            ("Copy as command", self.copy_as_command),
-            ("Copy as Python", self.copy_as_python),
-            ("Restore defaults", self.restore_defaults),
-            ("Free memory", self.free_memory),
-        ):
-            menu.addAction(title).triggered.connect(action)
-        button = QPushButton("More", self)
-        button.setMinimumHeight(44)
-        button.setMenu(menu)
-        return button
+        actions = {
+            "Copy as command": self.copy_as_command,
+            "Copy as Python": self.copy_as_python,
+            "Restore defaults": self.restore_defaults,
+            "Free memory": self.free_memory,
+        }
+        return more_button(actions, self)
 
     def _connect(self) -> None:
         self.segment_button.clicked.connect(self._on_segment_clicked)

@@ -13,7 +13,6 @@ from qtpy.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
-    QMenu,
     QPushButton,
     QScrollArea,
     QVBoxLayout,
@@ -21,11 +20,11 @@ from qtpy.QtWidgets import (
 )
 
 from napari_pffnet._qt.background import Background
+from napari_pffnet._qt.buttons import big_button, more_button
 from napari_pffnet._qt.check_panel import CheckPanel
 from napari_pffnet._qt.jobs import Done, jobs
 from napari_pffnet._qt.keep_panel import KeepPanel
 from napari_pffnet._qt.model_choice import ModelChoice
-from napari_pffnet._qt.own_viewer import own_viewer
 from napari_pffnet._qt.settings import read_choices, write_choices
 from napari_pffnet._qt.training_folder import as_command, as_python, save_folder
 from napari_pffnet._qt.training_form import TrainingForm
@@ -37,6 +36,7 @@ from napari_pffnet._qt.training_plan import (
     move_aside,
 )
 from napari_pffnet._qt.training_run_view import TrainingRunView
+from napari_pffnet._qt.viewer import own_viewer
 from napari_pffnet.messages import Failed
 
 if TYPE_CHECKING:
@@ -87,12 +87,7 @@ class TrainWidget(QWidget):
         self.finish_button.setToolTip(
             "Score what was learnt so far, and go on with the best of it."
         )
-        self.train_button = QPushButton("Train", self)
-        self.train_button.setMinimumHeight(44)
-        font = self.train_button.font()
-        font.setPointSizeF(font.pointSizeF() * 1.3)
-        font.setBold(True)
-        self.train_button.setFont(font)
+        self.train_button = big_button("Train", self)
         self.more_button = self._build_menu()
         buttons = QHBoxLayout()
         buttons.addWidget(self.train_button, stretch=1)
@@ -119,17 +114,12 @@ class TrainWidget(QWidget):
         layout.addWidget(area)
 
     def _build_menu(self) -> QPushButton:
-        menu = QMenu(self)
-        for title, action in (
-            ("Copy as command", partial(self.copy_headless, as_command)),
-            ("Copy as Python", partial(self.copy_headless, as_python)),
-            ("Restore defaults", self.restore_defaults),
-        ):
-            menu.addAction(title).triggered.connect(lambda *_, act=action: act())
-        button = QPushButton("More", self)
-        button.setMinimumHeight(44)
-        button.setMenu(menu)
-        return button
+        actions: dict[str, Callable[[], object]] = {
+            "Copy as command": partial(self.copy_headless, as_command),
+            "Copy as Python": partial(self.copy_headless, as_python),
+            "Restore defaults": self.restore_defaults,
+        }
+        return more_button(actions, self)
 
     def _connect(self) -> None:
         self.train_button.clicked.connect(self._on_train_clicked)
