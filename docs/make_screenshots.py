@@ -98,9 +98,12 @@ def show_review() -> None:
     widget = dock(viewer, "Review")
     widget.review_button.click()
     wait(1)
-    for action in ("accept", "reject", "next", "next"):
+    for action in ("accept", "reject", "next", "next", "next"):
         widget.objects.buttons[action].click()
         wait(0.2)
+    orders, *_, trust = widget.folded
+    orders.setOpen(False)
+    trust.setOpen(True)
     keep(viewer, "review")
     viewer.close()
 

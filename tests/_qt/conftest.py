@@ -42,13 +42,8 @@ class _NoTorch(MetaPathFinder):
             raise ImportError(f"{name} must not be loaded in the process of napari.")
 
 
-@pytest.fixture(autouse=True)
-def _no_torch() -> Iterator[None]:
-    """Let no test load torch where a window has been drawn."""
-    finder = _NoTorch()
-    sys.meta_path.insert(0, finder)
-    yield
-    sys.meta_path.remove(finder)
+# For all of the process: the modules of the tests may not load it either.
+sys.meta_path.insert(0, _NoTorch())
 
 
 @pytest.fixture(scope="session")

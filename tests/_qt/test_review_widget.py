@@ -119,7 +119,9 @@ def test_previous_shows_what_has_a_verdict_already(widget, layer):
     assert "accepted" in widget.objects.text.text()
 
 
-def test_object_that_is_chosen_elsewhere_is_shown(widget, layer):
+@pytest.mark.parametrize("mode", ["pan_zoom", "pick"])
+def test_object_that_is_chosen_elsewhere_is_shown(widget, layer, mode):
+    layer.mode = mode
     layer.selected_label = 6
     assert "Object 6" in widget.objects.text.text()
     layer.selected_label = 0

@@ -213,7 +213,7 @@ class ReviewRun(QObject):
         rows = self.session.table["area"].to_numpy()
         if label == self.current or not 0 < label <= len(rows) or not rows[label - 1]:
             return
-        if self._layer.mode == "pan_zoom" and self._tool.name is None:
+        if self._layer.mode in ("pan_zoom", "pick") and self._tool.name is None:
             self.go_to(label)
 
     def _on_painted(self, label: int) -> None:
