@@ -168,6 +168,11 @@ class ScoreStep(Message):
         description="(3, Y, X) int32: prediction, truth, the image as 0xRRGGBB.",
     )
 
+    @property
+    def agreement(self) -> float:
+        """The number that decides which weights are best, 0 to 1."""
+        return (self.aji + self.pq) / 2
+
 
 class TrainDone(Message):
     """A training has ended, and its best weights are written."""

@@ -15,7 +15,6 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_pffnet._qt.loss_plot import agreement
 from napari_pffnet._qt.training_plan import checked_name
 
 if TYPE_CHECKING:
@@ -114,8 +113,8 @@ class KeepPanel(QGroupBox):
 def _verdict(before: ScoreStep | None, best: ScoreStep | None) -> str:
     if best is None:
         return "It was not scored."
-    after = f"{agreement(best):.0%}"
+    after = f"{best.agreement:.0%}"
     where = "with the labels set aside"
     if before is None:
         return f"Agreement {where}: <b>{after}</b>."
-    return f"Agreement {where}:<br>before {agreement(before):.0%}, now <b>{after}</b>."
+    return f"Agreement {where}:<br>before {before.agreement:.0%}, now <b>{after}</b>."

@@ -72,7 +72,7 @@ class ScorePlot(QWidget):
         """Draw one more validation; that of step 0 is the line to beat."""
         self._scores.append(score)
         if score.step == 0:
-            self._before.setValue(100 * agreement(score))
+            self._before.setValue(100 * score.agreement)
             self._plot.addItem(self._before)
         self._draw()
 
@@ -86,7 +86,7 @@ class ScorePlot(QWidget):
         for name, values in (
             ("outlines (AJI)", [s.aji for s in self._scores]),
             ("objects (PQ)", [s.pq for s in self._scores]),
-            ("both", [agreement(s) for s in self._scores]),
+            ("both", [s.agreement for s in self._scores]),
         ):
             self._curves[name].setData(steps, [100 * x for x in values])
 
@@ -134,11 +134,6 @@ class LossPlot(QWidget):
             self._curves[name] = _curve(self._plot, color, width)
         titles = {_TITLES.get(name, name): color for name, color in colors.items()}
         self._legend.setText(_legend_text(titles))
-
-
-def agreement(score: ScoreStep) -> float:
-    """Return the number that decides which weights are best, 0 to 1."""
-    return (score.aji + score.pq) / 2
 
 
 def _smoothed(values: list[float]) -> list[float]:

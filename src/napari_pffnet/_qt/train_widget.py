@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,6 @@ from napari_pffnet._qt.training_plan import (
     keep_model,
     move_aside,
 )
-from napari_pffnet._qt.training_run_view import TrainingRunView
 from napari_pffnet._qt.viewer import own_viewer
 from napari_pffnet.messages import Failed
 
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
 
     from napari_pffnet._qt.jobs import Job
     from napari_pffnet._qt.training_plan import TrainDraft, TrainPlan
+    from napari_pffnet._qt.training_run_view import TrainingRunView
     from napari_pffnet.messages import TrainDone
 
 _NAME = "train"
@@ -79,7 +79,6 @@ class TrainWidget(QWidget):
         self.form = TrainingForm(self._viewer, self)
         self.checks = CheckPanel(self)
         self.keep = KeepPanel(self)
-        self.run_view = TrainingRunView(self)
         self.status = QLabel(self)
         self.status.setWordWrap(True)
         self.status.hide()
@@ -98,7 +97,8 @@ class TrainWidget(QWidget):
             column.addWidget(part)
         column.addLayout(buttons)
         column.addWidget(self.status)
-        column.addWidget(self.run_view, stretch=1)
+        self._run_place = QVBoxLayout()
+        column.addLayout(self._run_place, stretch=1)
         column.addStretch()
         self._add_scrolled(inside)
 
@@ -112,6 +112,15 @@ class TrainWidget(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(area)
+
+    @cached_property
+    def run_view(self) -> TrainingRunView:
+        """The curves of a run; made for the first one, so that widgets open sooner."""
+        from napari_pffnet._qt.training_run_view import TrainingRunView
+
+        view = TrainingRunView(self)
+        self._run_place.addWidget(view)
+        return view
 
     def _build_menu(self) -> QPushButton:
         actions: dict[str, Callable[[], object]] = {
@@ -140,7 +149,8 @@ class TrainWidget(QWidget):
             not runs and not decides and bool(self.checks.troubles())
         )
         self.keep.setVisible(decides)
-        self.run_view.setVisible(runs or decides)
+        if runs or decides or self._run_place.count():
+            self.run_view.setVisible(runs or decides)
         self.finish_button.setVisible(runs)
         self.train_button.setText("Cancel" if runs else "Train")
         self.train_button.setEnabled(self._work is None and not decides)
