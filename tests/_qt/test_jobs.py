@@ -302,9 +302,8 @@ def test_the_activity_dock_shows_the_job(desk, qapp):
 
 
 SCRIPT = """
-import sys
-from pathlib import Path
-with open(sys.argv[1], "a") as log:
+import os, sys
+with open(os.environ["LOG"], "a") as log:
     log.write("run\\n")
 import napari, numpy
 from napari_pffnet._qt.jobs import jobs
@@ -315,11 +314,11 @@ def prepare(folder):
     image = numpy.arange(4096, dtype="u2").reshape(64, 64)
     ref = ImageRef(array=write_array(folder, "image", image), axes="YX")
     return SegmentRequest(
-        image=ref, model=sys.argv[2], device="cpu", out=str(folder)
+        image=ref, model=os.environ["MODEL"], device="cpu", out=str(folder)
     )
 
 def finish(outcome):
-    with open(sys.argv[1], "a") as log:
+    with open(os.environ["LOG"], "a") as log:
         log.write(f"{type(outcome).__name__} {'torch' in sys.modules}\\n")
     viewer.close()
 
@@ -329,8 +328,9 @@ napari.run()
 """
 
 
+@pytest.mark.parametrize("program", ["python", "napari"])
 def test_a_script_without_a_guard_runs_once_and_never_loads_torch(
-    tmp_path, tiny_checkpoint
+    tmp_path, tiny_checkpoint, program
 ):
     script, log = tmp_path / "script.py", tmp_path / "log"
     script.write_text(SCRIPT)
@@ -338,8 +338,9 @@ def test_a_script_without_a_guard_runs_once_and_never_loads_torch(
     (tmp_path / "torch.py").write_text("raise SystemExit('not torch')")
     source = Path(__file__).parents[2] / "src"
     subprocess.run(
-        [sys.executable, script, log, tiny_checkpoint],
-        env=os.environ | {"PYTHONPATH": str(source)},
+        [Path(sys.executable).with_name(program), script],
+        env=os.environ
+        | {"PYTHONPATH": str(source), "LOG": str(log), "MODEL": str(tiny_checkpoint)},
         cwd=tmp_path,
         timeout=PATIENCE / 1000,
         check=True,
