@@ -56,8 +56,6 @@ def test_run_lengths_are_those_of_pycocotools(seed):
         np.testing.assert_array_equal(painted.labels > 0, mask)
 
 
-# From within pycocotools; the package itself does not call it.
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.parametrize("seed", range(20))
 def test_polygons_are_those_of_pycocotools_up_to_the_pixels_at_the_edge(seed):
     coco = pytest.importorskip("pycocotools.mask")

@@ -99,8 +99,6 @@ def test_run_lengths_go_down_the_columns():
     assert run_lengths(full, 0) == [2, 4]
 
 
-# From within pycocotools; the package itself does not call it.
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_pycocotools_reads_the_masks(tmp_path):
     coco_mask = pytest.importorskip("pycocotools.mask")
     rng = np.random.default_rng(0)

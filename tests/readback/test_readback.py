@@ -194,7 +194,6 @@ def test_where_objects_overlap_the_more_confident_keeps_the_pixels(tmp_path):
     assert read.objects["score"].tolist() == pytest.approx([0.4, 0.9])
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_masks_of_pycocotools_are_read():
     coco_mask = pytest.importorskip("pycocotools.mask")
     rng = np.random.default_rng(1)
