@@ -15,7 +15,6 @@ from qtpy.QtWidgets import QTableView
 from napari_pffnet import load_sample
 from napari_pffnet._qt.layers import METADATA_KEY
 from napari_pffnet._qt.review_widget import ReviewWidget
-from napari_pffnet._qt.segment_widget import SegmentWidget
 from napari_pffnet.evaluation import aji
 
 if TYPE_CHECKING:
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from napari.layers import Labels
     from numpy.typing import NDArray
     from pytestqt.qtbot import QtBot
+
+    from napari_pffnet._qt.segment_widget import SegmentWidget
 
 TIMEOUT = 300_000
 
@@ -34,8 +35,8 @@ def nuclei() -> NDArray[Any]:
 
 
 def open_widget(viewer: Viewer) -> SegmentWidget:
-    widget = SegmentWidget(viewer)
-    viewer.window.add_dock_widget(widget, name="Segment")
+    """Open it as the menu does, which hands it a proxy of the viewer."""
+    _, widget = viewer.window.add_plugin_dock_widget("napari-pffnet", "Segment")
     return widget
 
 
