@@ -21,8 +21,9 @@ from train import SHARES
 
 from napari_pffnet import evaluation as ev
 from napari_pffnet.build import build_network
-from napari_pffnet.config import DENSE, CheckpointInfo, Thresholds
+from napari_pffnet.config import DENSE, CheckpointInfo, Recipe, Thresholds
 from napari_pffnet.data.readers import read_image, read_labels
+from napari_pffnet.provenance import joined
 from napari_pffnet.segmentation import segment
 from napari_pffnet.weights import Model, load_model, save_checkpoint
 
@@ -133,6 +134,19 @@ def segment_sets(model: Model, data: Path, limit: int) -> dict[str, list[Validat
     return {name: segment_set(model, data / name / "val", limit) for name in SHARES}
 
 
+def with_origin(info: CheckpointInfo) -> CheckpointInfo:
+    """Return the description with the texts and data sets of today's recipe.
+
+    Older runs did not copy them into their checkpoints.
+    """
+    path = ROOT / "recipes" / f"{info.name}.toml"
+    if not path.exists():
+        return info
+    recipe = Recipe.from_file(path)
+    data = joined(info.data, recipe.data)
+    return info.model_copy(update={"description": recipe.description, "data": data})
+
+
 def as_table(results: dict[str, dict[str, Any]]) -> str:
     """Return the scores as a Markdown table, one row a set."""
     names = ["aji", "pq", "f1", "dice", "ap50", "ap", "voc_ap50", "voc_ap"]
@@ -159,8 +173,10 @@ def main() -> None:
         load_model(options.checkpoint), options.data, options.nms, options.limit
     )
     sets = segment_sets(model, options.data, 0)
-    info = model.info.model_copy(update={"thresholds": best_score(sets)[1]})
+    chosen = {"thresholds": best_score(sets)[1]}
+    info = with_origin(model.info).model_copy(update=chosen)
     results = {name: report(images, info) for name, images in sets.items()}
+    info = info.model_copy(update={"scores": results})
     text = json.dumps(results, indent=1)
     print(text)
     print(as_table(results))

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from napari_pffnet.provenance import DataSource
+
 Unit = Annotated[float, Field(ge=0, le=1)]
 """A number between 0 and 1, both included."""
 PositiveInt = Annotated[int, Field(gt=0)]
@@ -255,6 +257,7 @@ class CheckpointInfo(Config):
 
     format_version: int = 1
     name: str = "model"
+    description: str = Field("", description="What it finds, in a sentence.")
     model: ModelConfig
     normalization: NormalizationConfig = NormalizationConfig()
     thresholds: Thresholds = Thresholds()
@@ -264,7 +267,11 @@ class CheckpointInfo(Config):
     )
     tile_size: PositiveInt = Field(1024, description="Validated tile size, pixels.")
     licence: str = "unknown"
+    data: tuple[DataSource, ...] = Field((), description="Images it learned from.")
     training: dict[str, Any] = Field(default_factory=dict, description="Record.")
+    scores: dict[str, Any] = Field(
+        default_factory=dict, description="Scores of the released weights, by set."
+    )
     versions: dict[str, str] = Field(default_factory=dict)
 
 
@@ -375,7 +382,9 @@ class Recipe(Config):
     """A training recipe: a file in ``recipes/`` or one of the user's."""
 
     name: str = "model"
+    description: str = Field("", description="What the model finds, in a sentence.")
     licence: str = "unknown"
+    data: tuple[DataSource, ...] = Field((), description="Where the images are from.")
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
     normalization: NormalizationConfig = NormalizationConfig()

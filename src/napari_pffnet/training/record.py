@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from napari_pffnet.config import CheckpointInfo, Recipe
+from napari_pffnet.provenance import joined
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,11 +84,14 @@ def describe(
     return inherited.model_copy(
         update={
             "name": recipe.name,
+            "description": recipe.description,
             "model": recipe.model,
             "normalization": recipe.normalization,
             "diameter": data.diameter,
             "diameter_range": (low * jitter[0], high * jitter[1]),
             "licence": recipe.licence,
+            # What a base has learned from is in its weights, and so in these.
+            "data": joined(inherited.data, recipe.data),
             "training": {
                 "recipe": recipe.model_dump(mode="json"),
                 "images": len(data.names),
@@ -96,6 +100,7 @@ def describe(
                 "validation_images": {n: len(i) for n, i in validation.items()},
                 "base": None if base is None else base.name,
             },
+            "scores": {},
         }
     )
 
