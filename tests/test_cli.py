@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from safetensors.numpy import save_file
 from scipy import ndimage
 
 import napari_pffnet
@@ -241,11 +242,25 @@ def test_models_lists_the_models_of_the_user(tiny_checkpoint, monkeypatch, capsy
     assert "object" in line
 
 
-def test_models_info_tells_what_the_checkpoint_says(tiny_checkpoint, capsys):
+def test_models_info_prints_the_card_or_all_as_json(tiny_checkpoint, capsys):
     assert main(["models", "info", str(tiny_checkpoint)]) == 0
+    card = capsys.readouterr().out
+    assert card.startswith("tiny\n")
+    assert str(tiny_checkpoint) in card
+    assert main(["models", "info", str(tiny_checkpoint), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["name"] == "tiny"
     assert told["model"]["fpn_channels"] == 16
+
+
+def test_a_description_that_cannot_be_read_is_not_called_an_option(tmp_path, capsys):
+    path = tmp_path / "odd.safetensors"
+    header = {"format": "napari-pffnet", "format_version": "1", "info": "{}"}
+    save_file({"a": np.zeros(1, np.float32)}, path, header)
+    assert main(["models", "info", str(path)]) == 2
+    error = capsys.readouterr().err
+    assert "no valid description" in error
+    assert "--" not in error
 
 
 # ---------------------------------------------------------------- evaluate
@@ -274,7 +289,9 @@ def test_evaluate_prints_and_writes_the_scores(folders, tmp_path, capsys):
     # PQ is 1 and 1 / (1 + 0.5).
     assert told["pq"] == pytest.approx((1 + 2 / 3) / 2)
     assert [image["name"] for image in told["images"]] == ["a", "b"]
-    assert "0.833" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "0.833" in printed
+    assert "true objects" in printed
     assert main(["evaluate", *map(str, folders), "--out", str(report)]) == 2
 
 
@@ -381,7 +398,7 @@ def test_train_writes_a_model_that_segments(train, cells, tmp_path, capsys):
     assert str(model) in said
     words = ["--model", str(model), "--out", str(tmp_path / "out"), "--quiet"]
     assert main(["segment", str(cells), *words]) == 0
-    assert main(["models", "info", str(model)]) == 0
+    assert main(["models", "info", str(model), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["name"] == "speck"
 
 

@@ -6,6 +6,7 @@ Nothing here loads torch: the window of napari lists models too.
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
 from napari_pffnet.config import CheckpointInfo
+from napari_pffnet.files import hash_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 FORMAT = "napari-pffnet"
 FORMAT_VERSION = 1
 SUFFIX = ".safetensors"
+_STATISTICS = ("running_mean", "running_var")
 _BUNDLED = Path(__file__).parent / "models"
 
 
@@ -33,6 +36,34 @@ class ModelEntry:
     name: str
     path: Path
     source: Literal["bundled", "user"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredModel:
+    """A checkpoint on disk, as far as it is known without its network.
+
+    Attributes
+    ----------
+    path
+        The file.
+    info
+        What it says of itself.
+    parameters
+        Numbers that were learned.
+    weights_sha256
+        Hash over the tensors, as the file states it.
+    file_sha256
+        Hash of the file as it lies there.
+    size
+        Bytes of it.
+    """
+
+    path: Path
+    info: CheckpointInfo
+    parameters: int
+    weights_sha256: str
+    file_sha256: str
+    size: int
 
 
 def user_models_dir() -> Path:
@@ -91,6 +122,26 @@ def read_info(path: str | os.PathLike[str]) -> CheckpointInfo:
     return parse_info(Path(path), read_metadata(Path(path)))
 
 
+def read_stored(path: str | os.PathLike[str]) -> StoredModel:
+    """Read all that a model card tells of a checkpoint.
+
+    Raises
+    ------
+    ValueError
+        As :func:`read_info`.
+    """
+    path = Path(path)
+    metadata = read_metadata(path)
+    return StoredModel(
+        path,
+        parse_info(path, metadata),
+        _count_parameters(path),
+        metadata.get("sha256", ""),
+        hash_file(path),
+        path.stat().st_size,
+    )
+
+
 def read_metadata(path: Path) -> dict[str, str]:
     """Return the metadata of a file of ours, refusing all others."""
     try:
@@ -122,3 +173,12 @@ def parse_info(path: Path, metadata: Mapping[str, str]) -> CheckpointInfo:
             f"{path} carries no valid description of its network "
             "and cannot be used as a model."
         ) from error
+
+
+def _count_parameters(path: Path) -> int:
+    """Return how many numbers were learned, from the header of the file."""
+    with safe_open(path, framework="numpy") as file:
+        names = file.keys()
+        slices = [file.get_slice(n) for n in names if not n.endswith(_STATISTICS)]
+        shapes = [s.get_shape() for s in slices if "F" in s.get_dtype()]
+    return sum(math.prod(shape) for shape in shapes)

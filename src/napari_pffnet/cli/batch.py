@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import sys
 import time
@@ -15,6 +14,7 @@ from napari_pffnet.cli import console
 from napari_pffnet.cli.outputs import write_json, written_whole
 from napari_pffnet.cli.writers import WRITERS, ImageRecord, Segmented
 from napari_pffnet.data.readers import read_image
+from napari_pffnet.files import hash_file
 from napari_pffnet.segmentation import segment_iter
 from napari_pffnet.segmentation.prepare import prepare
 from napari_pffnet.weights import Model, load_model
@@ -69,7 +69,8 @@ class Batch:
     ) -> Batch:
         """Load the model."""
         path = find_model(name)
-        return cls(load_model(path, device=device), _sha256(path), config, {**records})
+        loaded = load_model(path, device=device)
+        return cls(loaded, hash_file(path), config, {**records})
 
     def run(self, jobs: Sequence[Job], *, quiet: bool) -> None:
         """Segment all images and write the results; note those that fail."""
@@ -120,7 +121,7 @@ class Batch:
         """Describe how the result of an image came about."""
         return ImageRecord(
             image=str(job.image),
-            image_sha256=_sha256(job.image),
+            image_sha256=hash_file(job.image),
             model_sha256=self.model_sha256,
             program=f"napari-pffnet {napari_pffnet.__version__}",
             objects=len(result.objects),
@@ -160,9 +161,3 @@ def _line(job: Job, record: ImageRecord) -> str:
     """Return what the user reads of an image that is done."""
     ends = ", ".join(job.suffixes[1:])
     return f"{job.image.name}: {record.objects} objects -> {job.paths[0]}, {ends}"
-
-
-def _sha256(path: Path) -> str:
-    """Return the sha256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

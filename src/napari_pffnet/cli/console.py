@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cyclopts import CycloptsError
 from pydantic import ValidationError
 
 if TYPE_CHECKING:
@@ -98,8 +99,10 @@ def sentence(error: BaseException) -> str:
     """Return what is wrong in words, without the name of an exception."""
     if isinstance(error, ValidationError):
         return _explain(error)
-    if isinstance(error.__cause__, ValidationError):
-        return _explain(error.__cause__, prefix="--")
+    # Only what cyclopts could not read is an option; a file may be invalid as well.
+    cause = error.__cause__
+    if isinstance(error, CycloptsError) and isinstance(cause, ValidationError):
+        return _explain(cause, prefix="--")
     return str(error).strip() or f"unexpected {type(error).__name__}"
 
 

@@ -30,15 +30,22 @@ def list_models() -> int:
 
 
 @models.command
-def info(name: str) -> int:
-    """Print all that a model says of itself, as JSON.
+def info(name: str, /, *, json: bool = False) -> int:
+    """Print the card of a model: what it finds, how good it is, where it comes from.
 
     Parameters
     ----------
     name
         Name of a model, or path of a checkpoint.
+    json
+        Print all that the file says of itself, for programs.
     """
-    from napari_pffnet.catalog import find_model, read_info
+    from napari_pffnet.card import model_card
+    from napari_pffnet.catalog import find_model, read_info, read_stored
 
-    console.tell(read_info(find_model(name)).model_dump_json(indent=2))
+    path = find_model(name)
+    if json:
+        console.tell(read_info(path).model_dump_json(indent=2))
+    else:
+        console.tell(model_card(read_stored(path)))
     return console.OK
