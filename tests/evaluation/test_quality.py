@@ -101,6 +101,53 @@ def test_a_percentage_out_of_range_is_refused(k):
         ev.worst_share([0.5], [0.0], k)
 
 
+def test_bins_hold_the_objects_of_their_qualities():
+    found = ev.reliability([0.0, 0.2, 0.5, 0.9, 1.0], [0.1, 0.3, 0.4, 1, 0.7], 2)
+    assert found.edges.tolist() == [0, 0.5, 1]
+    assert found.counts.tolist() == [2, 3]
+    assert found.mean_predicted == pytest.approx([0.1, 0.8])
+    assert found.mean_true == pytest.approx([0.2, 0.7])
+    assert found.calibration_error == pytest.approx(0.1)
+
+
+def test_bins_weigh_as_much_as_the_objects_in_them():
+    found = ev.reliability([0.1, 0.8, 0.8, 0.8], [0.5, 0.8, 0.7, 0.9])
+    assert found.calibration_error == pytest.approx(0.4 / 4)
+
+
+def test_a_bin_without_objects_has_no_mean_and_unknown_qualities_no_bin():
+    found = ev.reliability([0.1, np.nan], [0.3, 0.9], 2)
+    assert found.counts.tolist() == [1, 0]
+    assert found.mean_true == pytest.approx([0.3, np.nan], nan_ok=True)
+    assert found.calibration_error == pytest.approx(0.2)
+    assert np.isnan(ev.reliability([np.nan], [0.5]).calibration_error)
+    assert np.isnan(ev.reliability([], []).calibration_error)
+
+
+@given(OBJECTS, st.integers(1, 12))
+def test_bins_agree_with_a_histogram_and_an_exact_quality_is_reliable(objects, bins):
+    quality, iou = objects.T
+    found = ev.reliability(quality, iou, bins)
+    assert found.counts.tolist() == np.histogram(quality, bins, (0, 1))[0].tolist()
+    assert 0 <= found.calibration_error <= 1
+    assert ev.reliability(iou, iou, bins).calibration_error == pytest.approx(0)
+
+
+@pytest.mark.parametrize("bins", [0, -1])
+def test_a_diagram_needs_a_bin(bins):
+    with pytest.raises(ValueError, match=f"bins is {bins}"):
+        ev.reliability([0.5], [0.5], bins)
+
+
+def test_qualities_beyond_their_range_are_refused():
+    with pytest.raises(ValueError, match=r"2 qualities .* the first is -1"):
+        ev.reliability([0.5, -1, 2], [0.5, 0.5, 0.5])
+
+
+def test_an_outline_deserves_the_mean_of_dice_and_iou():
+    assert ev.exact_quality([0, 0.5, 1]) == pytest.approx([0, (2 / 3 + 0.5) / 2, 1])
+
+
 def test_lists_of_two_lengths_are_refused():
     with pytest.raises(ValueError, match=r"\(2,\).*\(1,\)"):
         ev.auroc_bad([0.5, 0.6], [1.0])

@@ -90,6 +90,15 @@ def test_objects_are_pooled_over_the_images():
     assert report["quality"]["auroc_bad"] == pytest.approx(1 / 3)
 
 
+def test_a_report_counts_what_went_wrong_over_all_images():
+    report = ev.evaluate([TRUE, TRUE], [PRED, EMPTY])
+    wrong = {"merged": 0, "split": 0}
+    # Of the second object and its prediction a pixel of three is common.
+    assert report["errors"] == {"good": 1, "poor": 1, "missed": 2, "false": 0, **wrong}
+    scores = ev.evaluate_image(TRUE, PRED)
+    assert ev.summarize([ev.ImageResult(scores)]).to_dict()["errors"] is None
+
+
 def test_a_report_is_json_even_where_numbers_are_undefined():
     table = TABLE.drop(columns="quality")
     report = ev.evaluate(TRUE, TRUE, tables=table.assign(label=[1, 2]))

@@ -9,7 +9,7 @@ from napari_pffnet.cli import console
 from napari_pffnet.cli.outputs import check_free, write_json
 
 if TYPE_CHECKING:
-    from napari_pffnet.evaluation import Comparison, Report
+    from napari_pffnet.evaluation import Comparison, ErrorCounts, Report
 
 SCORES, COMPARISON = "scores.png", "comparison.png"
 """Names of the pictures of one result and of several."""
@@ -148,6 +148,8 @@ def _summary(report: "Report") -> str:
     mean, std = report.mean, report.std
     lines = [f"{len(report.images)} images", f"{'metric':18}{'mean':>8}{'std':>8}"]
     lines += [f"{name:18}{mean[name]:8.3f}{std[name]:8.3f}" for name in mean]
+    if report.errors is not None:
+        lines.append(_errors(report.errors))
     known = report.quality
     if known is not None:
         lines += [
@@ -159,3 +161,12 @@ def _summary(report: "Report") -> str:
             f"{known.worst_share:8.3f}, at best {known.worst_share_ceiling:.3f}",
         ]
     return "\n".join(lines)
+
+
+def _errors(counts: "ErrorCounts") -> str:
+    """Return in words what became of the objects."""
+    return (
+        f"of {counts.n_true} true objects {counts.good} good, {counts.poor} with a "
+        f"poor outline, {counts.merged} merged, {counts.split} split, "
+        f"{counts.missed} missed; {counts.false} false objects"
+    )

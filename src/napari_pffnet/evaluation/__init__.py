@@ -6,6 +6,7 @@ compared by their sparse table of overlaps (`overlap`), never mask by mask.
 
 from napari_pffnet.evaluation.comparison import Comparison, PairedTest, compare
 from napari_pffnet.evaluation.detection import average_precision
+from napari_pffnet.evaluation.errors import ErrorCounts, ErrorKinds, error_kinds
 from napari_pffnet.evaluation.image_scores import (
     METRICS,
     ImageResult,
@@ -39,8 +40,11 @@ from napari_pffnet.evaluation.label_metrics import (
 from napari_pffnet.evaluation.overlap import Overlap, measure_overlap
 from napari_pffnet.evaluation.quality import (
     BAD_IOU,
+    Reliability,
     WorstShare,
     auroc_bad,
+    exact_quality,
+    reliability,
     spearman,
     worst_share,
 )
@@ -57,6 +61,8 @@ __all__ = [
     "IOU_RANGE",
     "METRICS",
     "Comparison",
+    "ErrorCounts",
+    "ErrorKinds",
     "ImageResult",
     "ImageScores",
     "LabelPair",
@@ -66,6 +72,7 @@ __all__ = [
     "PairedTest",
     "PanopticQuality",
     "QualityScores",
+    "Reliability",
     "Report",
     "WorstShare",
     "aji",
@@ -77,9 +84,11 @@ __all__ = [
     "compare",
     "count_difference",
     "dice",
+    "error_kinds",
     "evaluate",
     "evaluate_image",
     "evaluate_pair",
+    "exact_quality",
     "find_pairs",
     "label_pairs",
     "mean_ap",
@@ -89,6 +98,7 @@ __all__ = [
     "object_f1",
     "object_hausdorff",
     "panoptic_quality",
+    "reliability",
     "spearman",
     "summarize",
     "symmetric_best_dice",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_pffnet.evaluation import scores
+from napari_pffnet.evaluation.errors import ErrorCounts, kinds_of
 from napari_pffnet.evaluation.hausdorff import object_hausdorff
 from napari_pffnet.evaluation.inputs import LabelPair
 from napari_pffnet.evaluation.label_metrics import classes_of, mean_pq
@@ -89,10 +90,21 @@ class ObjectScores:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageResult:
-    """Scores of an image, and its objects where a table tells their confidence."""
+    """Scores of an image, and what is known of its objects.
+
+    Attributes
+    ----------
+    scores
+        Of the whole image.
+    objects
+        Of each object, where a table tells their confidence.
+    errors
+        How many objects were merged, split, missed and so on, where counted.
+    """
 
     scores: ImageScores
     objects: ObjectScores | None = None
+    errors: ErrorCounts | None = None
 
 
 def evaluate_image(
@@ -145,7 +157,7 @@ def evaluate_pair(
         objects = None if pair.table is None else _object_scores(overlap, pair.table)
     except ValueError as error:
         raise ValueError(f"Image {pair.name!r}: {error}") from error
-    return ImageResult(image, objects)
+    return ImageResult(image, objects, kinds_of(overlap).counts)
 
 
 def _image_scores(

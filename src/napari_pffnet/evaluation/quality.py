@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from napari_pffnet.evaluation.overlap import FloatArray
+    from napari_pffnet.evaluation.overlap import FloatArray, IntArray
 
 BAD_IOU = 0.5
 """An object of lower true IoU is a bad one."""
@@ -21,6 +22,40 @@ class WorstShare(NamedTuple):
 
     share: float
     ceiling: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reliability:
+    """Predicted values in bins, beside what was true of the objects in each.
+
+    Attributes
+    ----------
+    edges
+        (B + 1,) float64, limits of the bins, equally wide from 0 to 1.
+    counts
+        (B,) int64, objects of each bin.
+    mean_predicted, mean_true
+        (B,) float64, their mean predicted value and mean true IoU; NaN in a bin
+        without objects.
+    """
+
+    edges: FloatArray
+    counts: IntArray
+    mean_predicted: FloatArray
+    mean_true: FloatArray
+
+    @property
+    def calibration_error(self) -> float:
+        """Expected calibration error: what an object's value is wrong by.
+
+        The mean distance of predicted and true mean over the bins, weighted by
+        their objects; NaN without objects.
+        """
+        if not self.counts.any():
+            return float("nan")
+        held = self.counts > 0
+        distance = np.abs(self.mean_predicted - self.mean_true)[held]
+        return float(np.average(distance, weights=self.counts[held]))
 
 
 def spearman(quality: ArrayLike, true_iou: ArrayLike) -> float:
@@ -117,6 +152,77 @@ def worst_share(
     chance = (n_seen - before.sum()) / tied.sum()
     found = is_bad[before].sum() + chance * is_bad[tied].sum()
     return WorstShare(float(found / n_bad), min(1.0, n_seen / n_bad))
+
+
+def reliability(quality: ArrayLike, true_iou: ArrayLike, bins: int = 10) -> Reliability:
+    """Compare predicted qualities with true IoUs bin by bin.
+
+    Parameters
+    ----------
+    quality, true_iou
+        (N,) one value an object, the first in 0..1; objects of a quality that is
+        NaN are left out.
+    bins
+        Number of bins between 0 and 1; a value between two bins belongs to the
+        upper one, 1 to the last.
+
+    Returns
+    -------
+    Counts and means of the bins, and their expected calibration error.
+
+    Raises
+    ------
+    ValueError
+        If there is no bin or a quality lies outside of 0..1.
+
+    Examples
+    --------
+    >>> found = reliability([0.2, 0.9, 0.7], [0.1, 0.8, 0.8], bins=2)
+    >>> found.counts.tolist(), found.mean_true.tolist()
+    ([1, 2], [0.1, 0.8])
+    >>> round(found.calibration_error, 3)
+    0.033
+    """
+    if bins < 1:
+        raise ValueError(f"bins is {bins}; give at least 1.")
+    x, y = _checked(quality, true_iou)
+    known = ~np.isnan(x)
+    x, y = x[known], y[known]
+    outside = x[(x < 0) | (x > 1)]
+    if len(outside):
+        raise ValueError(
+            f"{len(outside)} qualities lie outside of 0..1, the first is "
+            f"{outside[0]:g}; give qualities or scores as the network returns them."
+        )
+    edges = np.linspace(0, 1, bins + 1)
+    place = np.searchsorted(edges[1:-1], x, side="right")
+    counts = np.bincount(place, minlength=bins)
+    held = np.where(counts > 0, counts, np.nan)
+    return Reliability(
+        edges=edges,
+        counts=counts,
+        mean_predicted=np.bincount(place, x, bins) / held,
+        mean_true=np.bincount(place, y, bins) / held,
+    )
+
+
+def exact_quality(true_iou: ArrayLike) -> FloatArray:
+    """Return the quality that an outline of that IoU deserves.
+
+    Networks are trained to predict the mean of Dice and IoU, which is above the
+    IoU but for 0 and 1.
+
+    Parameters
+    ----------
+    true_iou
+        Any shape, in 0..1.
+
+    Returns
+    -------
+    float64 of that shape.
+    """
+    iou = np.asarray(true_iou, np.float64)
+    return (2 * iou / (1 + iou) + iou) / 2
 
 
 def _checked(values: ArrayLike, true_iou: ArrayLike) -> tuple[FloatArray, FloatArray]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from napari_pffnet.evaluation import quality
+from napari_pffnet.evaluation.errors import ErrorCounts
 from napari_pffnet.evaluation.image_scores import (
     METRICS,
     ClassMap,
@@ -53,10 +54,21 @@ class QualityScores:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Scores of a set of images; ``quality`` is None without tables of objects."""
+    """Scores of a set of images.
+
+    Attributes
+    ----------
+    images
+        Of each image.
+    quality
+        None without tables of objects.
+    errors
+        What went wrong, over all images; None where it was not counted.
+    """
 
     images: tuple[ImageScores, ...]
     quality: QualityScores | None = None
+    errors: ErrorCounts | None = None
 
     @property
     def mean(self) -> dict[str, float]:
@@ -74,17 +86,18 @@ class Report:
         Returns
         -------
         The mean of each metric under its name, ``n_images``, ``n_true`` and
-        ``n_pred`` (totals), ``std`` (a dict by metric), ``quality`` (a dict or
-        None), ``images`` (a list with one dict an image).
+        ``n_pred`` (totals), ``std`` (a dict by metric), ``errors`` (a dict of
+        totals by kind, or None), ``quality`` (a dict or None), ``images`` (a list
+        with one dict an image).
         """
-        known_quality = None if self.quality is None else asdict(self.quality)
         report = {
             "n_images": len(self.images),
             "n_true": sum(image.n_true for image in self.images),
             "n_pred": sum(image.n_pred for image in self.images),
             **self.mean,
             "std": self.std,
-            "quality": known_quality,
+            "errors": None if self.errors is None else asdict(self.errors),
+            "quality": None if self.quality is None else asdict(self.quality),
             "images": [_without_none(asdict(image)) for image in self.images],
         }
         cleaned: dict[str, Any] = jsonable(report)
@@ -110,9 +123,11 @@ def summarize(results: Iterable[ImageResult], *, worst_percent: float = 10.0) ->
     """
     results = tuple(results)
     objects = [result.objects for result in results if result.objects is not None]
+    errors = [result.errors for result in results if result.errors is not None]
     return Report(
         images=tuple(result.scores for result in results),
         quality=_quality_scores(objects, worst_percent) if objects else None,
+        errors=ErrorCounts.total(errors) if errors else None,
     )
 
 
@@ -146,8 +161,8 @@ def evaluate(
     Returns
     -------
     Metrics of the set as a dict fit for JSON: means under the names of the metrics
-    (``aji``, ``pq``, ``f1``, ...), ``std``, ``quality``, ``images``; see
-    `Report.to_dict`.
+    (``aji``, ``pq``, ``f1``, ...), ``std``, ``errors``, ``quality``, ``images``;
+    see `Report.to_dict`.
 
     Raises
     ------
