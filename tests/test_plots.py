@@ -4,8 +4,18 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 
-from napari_pffnet.evaluation import ImageResult, evaluate_image, summarize
-from napari_pffnet.plots import plot_comparison, plot_report, plot_training
+from napari_pffnet.evaluation import (
+    ImageResult,
+    evaluate_image,
+    reliability,
+    summarize,
+)
+from napari_pffnet.plots import (
+    plot_comparison,
+    plot_reliability,
+    plot_report,
+    plot_training,
+)
 
 LOSSES = "step,learning_rate,total,mask,seconds\n1,0.1,2,1,0.1\n2,0.1,1,0.5,0.2\n"
 SCORES = "step,set,aji,pq\n1,a,0.2,0.1\n2,a,0.4,0.3\n1,b,0.1,0.1\n2,b,0.2,0.2\n"
@@ -59,6 +69,21 @@ def test_several_reports_become_boxes_side_by_side(tmp_path):
         for path in (one, two)
     ]
     assert orange[0] < 10 < orange[1]
+
+
+def test_reliability_becomes_one_diagram_a_value(tmp_path):
+    rng = np.random.default_rng(0)
+    quality, iou = rng.random(50), rng.random(50)
+    one, two, none = (tmp_path / f"{name}.png" for name in "abc")
+    plot_reliability({"quality": reliability(quality, iou)}, one)
+    plot_reliability(
+        {"quality": reliability(quality, iou), "score": reliability(iou, iou)}, two
+    )
+    # A set in which nothing was found has a diagram, too.
+    plot_reliability({"quality": reliability([], [])}, none)
+    width = [iio.imread(path).shape[1] for path in (one, two, none)]
+    assert width[1] == 2 * width[0] == 2 * width[2]
+    assert (iio.imread(one) < 250).sum() > (iio.imread(none) < 250).sum()
 
 
 def test_without_matplotlib_the_sentence_says_what_to_install(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
 
 class Report(Protocol):
@@ -25,6 +25,30 @@ class Report(Protocol):
 
     def to_dict(self) -> Mapping[str, Any]:
         """Return ``images``, one mapping of scores an image, among others."""
+
+
+class Reliability(Protocol):
+    """What is drawn of predicted values: their bins, and what was true in each."""
+
+    @property
+    def edges(self) -> NDArray[np.float64]:
+        """(B + 1,) limits of the bins."""
+
+    @property
+    def counts(self) -> NDArray[np.integer[Any]]:
+        """(B,) objects of each bin."""
+
+    @property
+    def mean_predicted(self) -> NDArray[np.float64]:
+        """(B,) mean predicted value, NaN without objects."""
+
+    @property
+    def mean_true(self) -> NDArray[np.float64]:
+        """(B,) mean true IoU, NaN without objects."""
+
+    @property
+    def calibration_error(self) -> float:
+        """Mean distance of the two over all objects."""
 
 
 def plot_training(
@@ -144,6 +168,75 @@ def plot_comparison(
     path.parent.mkdir(parents=True, exist_ok=True)
     _save(figure, path)
     return path
+
+
+def plot_reliability(
+    predicted: Mapping[str, Reliability], path: str | os.PathLike[str]
+) -> None:
+    """Draw predicted values against true IoUs, one diagram a value, into one PNG.
+
+    Above, the mean true IoU of each bin, on the diagonal where it is as predicted;
+    below, the number of objects of each bin on a logarithmic scale.
+
+    Parameters
+    ----------
+    predicted
+        Of :func:`napari_pffnet.evaluation.reliability`, by the name of the value.
+    path
+        PNG to write, in one piece.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed; the sentence says how to install it.
+    """
+    figure = _figure(4 * len(predicted), 5)
+    grid = figure.subplots(
+        2,
+        len(predicted),
+        sharex=True,
+        sharey="row",
+        squeeze=False,
+        height_ratios=(3, 1),
+    )
+    for column, (name, found) in enumerate(predicted.items()):
+        _draw_reliability(grid[0, column], found)
+        error = f"calibration error {found.calibration_error:.3f}"
+        grid[0, column].set_title(f"{name}\n{error}", fontsize="medium")
+        _draw_counts(grid[1, column], found)
+        grid[1, column].set_xlabel(f"predicted {name}")
+    grid[0, 0].set_ylabel("mean true IoU")
+    grid[1, 0].set_ylabel("objects")
+    _save(figure, Path(path))
+
+
+def _draw_reliability(axes: Axes, found: Reliability) -> None:
+    """Draw the true mean of each bin as a bar and as a point over the predicted one."""
+    axes.bar(
+        found.edges[:-1],
+        np.nan_to_num(found.mean_true),
+        np.diff(found.edges),
+        align="edge",
+        color="C0",
+        edgecolor="white",
+        alpha=0.5,
+    )
+    axes.plot(found.mean_predicted, found.mean_true, "o", color="C0")
+    axes.plot([0, 1], [0, 1], "--", color="black", linewidth=1)
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+
+
+def _draw_counts(axes: Axes, found: Reliability) -> None:
+    """Draw and write the number of objects of each bin."""
+    middles = (found.edges[:-1] + found.edges[1:]) / 2
+    axes.bar(middles, found.counts, np.diff(found.edges), color="0.7", edgecolor="1")
+    for middle, count in zip(middles, found.counts, strict=True):
+        if count:
+            axes.text(middle, count, f"{count}", ha="center", fontsize="x-small")
+    # Room for the number above the bar; from 0.5 on, single objects are seen.
+    highest = max(axes.get_ylim()[1], 8 * found.counts.max())
+    axes.set_ylim(0.5, highest)
+    axes.set_yscale("log")
 
 
 def _draw_boxes(
