@@ -8,6 +8,7 @@ import pytest
 import napari_pffnet
 
 HEAVY = ("torch", "numpy", "pandas", "scipy", "skimage", "matplotlib")
+NETWORK = ("pooch", "requests", "urllib3")
 QT = ("napari", "qtpy", "superqt", "magicgui", "PyQt6", "PySide6")
 
 
@@ -23,7 +24,13 @@ def loaded_by(code: str) -> set[str]:
 def test_importing_the_package_loads_neither_torch_nor_qt():
     modules = loaded_by("import napari_pffnet")
     assert "napari_pffnet" in modules
-    assert modules.isdisjoint(HEAVY + QT)
+    assert modules.isdisjoint(HEAVY + QT + NETWORK)
+
+
+def test_listing_models_loads_neither_torch_nor_a_network():
+    modules = loaded_by("from napari_pffnet.cli import main; main(['models'])")
+    assert "napari_pffnet.registry" in modules
+    assert modules.isdisjoint(("torch", *QT, *NETWORK))
 
 
 def test_help_loads_nothing_heavy():

@@ -43,6 +43,7 @@ def test_the_wheel_holds_code_types_samples_and_weights(wheel):
         "samples/histology_labels.png",
         "samples/README.md",
         "models/nuclei.safetensors",
+        "registry/models.json",
     ):
         assert f"napari_pffnet/{path}" in names
 

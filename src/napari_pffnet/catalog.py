@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from platformdirs import user_data_path
+from platformdirs import user_cache_path, user_data_path
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
@@ -20,7 +20,7 @@ from napari_pffnet.config import CheckpointInfo
 from napari_pffnet.files import hash_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 FORMAT = "napari-pffnet"
 FORMAT_VERSION = 1
@@ -29,13 +29,16 @@ _STATISTICS = ("running_mean", "running_var")
 _BUNDLED = Path(__file__).parent / "models"
 
 
+Source = Literal["bundled", "user", "downloaded"]
+
+
 @dataclass(frozen=True, slots=True)
 class ModelEntry:
-    """A model that can be loaded by name."""
+    """A model on this machine that can be loaded by name."""
 
     name: str
     path: Path
-    source: Literal["bundled", "user"]
+    source: Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +75,24 @@ def user_models_dir() -> Path:
     return Path(home) if home else user_data_path("napari-pffnet", appauthor=False)
 
 
+def downloaded_models_dir() -> Path:
+    """Return the folder of downloaded models; NAPARI_PFFNET_CACHE overrides it."""
+    cache = os.environ.get("NAPARI_PFFNET_CACHE")
+    if cache:
+        return Path(cache)
+    return user_cache_path("napari-pffnet", appauthor=False) / "models"
+
+
 def list_models() -> list[ModelEntry]:
-    """List the models that `weights.load_model` knows by name, bundled ones first."""
-    folders: list[tuple[Path, Literal["bundled", "user"]]] = [
+    """List the models on this machine by name; of equal names the first is used.
+
+    The user's come before downloaded ones: a download never takes the place of a
+    model that somebody has trained.
+    """
+    folders: list[tuple[Path, Source]] = [
         (_BUNDLED, "bundled"),
         (user_models_dir(), "user"),
+        (downloaded_models_dir(), "downloaded"),
     ]
     entries: dict[str, ModelEntry] = {}
     for folder, source in folders:
@@ -86,12 +102,26 @@ def list_models() -> list[ModelEntry]:
 
 
 def find_model(name_or_path: str | os.PathLike[str]) -> Path:
-    """Return the file of a model, given its name or its path.
+    """Return the file of a model on this machine, given its name or its path.
 
     Raises
     ------
     ValueError
         If no model has this name; the sentence lists those that exist.
+    FileNotFoundError
+        If a path was given and no file is there.
+    """
+    path = find_on_disk(name_or_path)
+    if path is None:
+        raise unknown_model(os.fspath(name_or_path), (m.name for m in list_models()))
+    return path
+
+
+def find_on_disk(name_or_path: str | os.PathLike[str]) -> Path | None:
+    """Return the file of a model; None for a name that no model here has.
+
+    Raises
+    ------
     FileNotFoundError
         If a path was given and no file is there.
     """
@@ -103,9 +133,14 @@ def find_model(name_or_path: str | os.PathLike[str]) -> Path:
         return Path(text)
     if Path(text).name != text or text.endswith(SUFFIX):
         raise FileNotFoundError(f"There is no checkpoint at {text}.")
-    known = ", ".join(names) if names else "none is installed"
-    raise ValueError(
-        f"No model is named {text!r}; known models: {known}. "
+    return None
+
+
+def unknown_model(name: str, known: Iterable[str]) -> ValueError:
+    """Return the error for a name that is none of the known ones."""
+    names = ", ".join(known) or "none is installed"
+    return ValueError(
+        f"No model is named {name!r}; known models: {names}. "
         f"Give one of these or the path of a {SUFFIX} checkpoint."
     )
 

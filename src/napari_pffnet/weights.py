@@ -20,14 +20,9 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from napari_pffnet.build import build_network
-from napari_pffnet.catalog import (
-    FORMAT,
-    FORMAT_VERSION,
-    find_model,
-    parse_info,
-    read_metadata,
-)
+from napari_pffnet.catalog import FORMAT, FORMAT_VERSION, parse_info, read_metadata
 from napari_pffnet.files import write_atomically
+from napari_pffnet.registry import obtain
 
 if TYPE_CHECKING:
     import os
@@ -112,7 +107,8 @@ def load_model(name_or_path: str | os.PathLike[str], *, device: str = "auto") ->
     Parameters
     ----------
     name_or_path
-        Name of a bundled or user model, or the path of a checkpoint.
+        Name of a model, or the path of a checkpoint.  A model that the registry
+        knows and this machine does not have is downloaded.
     device
         As in :func:`resolve_device`.
 
@@ -128,9 +124,11 @@ def load_model(name_or_path: str | os.PathLike[str], *, device: str = "auto") ->
         another program, or of a newer version of this one.
     FileNotFoundError
         If there is no file at the path.
+    DownloadError
+        If a registered model cannot be downloaded; an OSError.
     """
     target = resolve_device(device)
-    path = find_model(name_or_path)
+    path = obtain(name_or_path)
     content = read_tensors(path)
     info = parse_info(path, content.metadata)
     network = build_network(info.model)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import napari_pffnet
-from napari_pffnet.catalog import find_model
 from napari_pffnet.cli import console
 from napari_pffnet.cli.outputs import write_json, written_whole
 from napari_pffnet.cli.writers import WRITERS, ImageRecord, Segmented
@@ -65,10 +64,9 @@ class Batch:
 
     @classmethod
     def start(
-        cls, name: str, device: str, config: SegmentConfig, records: Mapping[str, Any]
+        cls, path: Path, device: str, config: SegmentConfig, records: Mapping[str, Any]
     ) -> Batch:
-        """Load the model."""
-        path = find_model(name)
+        """Load the model of a checkpoint."""
         loaded = load_model(path, device=device)
         return cls(loaded, hash_file(path), config, {**records})
 

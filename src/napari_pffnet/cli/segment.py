@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from napari_pffnet.cli import console, outputs
 from napari_pffnet.cli.images import find_images
 from napari_pffnet.cli.jobs import Job, parse_formats
+from napari_pffnet.cli.models import fetch_model
 from napari_pffnet.config import DataConfig, SegmentConfig
 from napari_pffnet.sample_data import sample_path
 
@@ -79,11 +80,12 @@ def segment(
     taken = (path for job in jobs for path in job.paths)
     outputs.check_free(taken, overwrite=overwrite)
     records = outputs.read_records(out / outputs.RUN_RECORD, overwrite=overwrite)
+    checkpoint = fetch_model(model, quiet=quiet)
 
     from napari_pffnet.cli.batch import Batch, use_threads
 
     use_threads(threads)
-    batch = Batch.start(model, device, split_channels(config), records)
+    batch = Batch.start(checkpoint, device, split_channels(config), records)
     try:
         batch.run(jobs, quiet=quiet)
     finally:

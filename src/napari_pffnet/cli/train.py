@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from napari_pffnet.cli import console
+from napari_pffnet.cli.models import fetch_model
 from napari_pffnet.cli.outputs import check_free
 from napari_pffnet.cli.segment import split_channels
 from napari_pffnet.config import SMALL, DataConfig, Recipe, TrainConfig
@@ -104,6 +105,7 @@ def train(
         "tensorboard": tensorboard or None,
     }
     plan = _read_recipe(recipe, out.stem, changes)
+    start = fetch_model(base, quiet=quiet or not is_first) if base else None
 
     from napari_pffnet import training
 
@@ -112,7 +114,7 @@ def train(
         folder,
         out=out,
         val=val,
-        base=base,
+        base=start,
         recipe=plan,
         data=split_channels(config),
         resume=resume,
