@@ -49,9 +49,14 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class _Objects:
-    """What the placing of crops needs to know of an image's objects."""
+    """What the placing of crops needs to know of an image's objects.
+
+    ``chances`` say at which of them a crop is placed: small ones, which are the
+    first that a network misses, more often than large ones.
+    """
 
     centers_yx: NDArray[np.float64]
+    chances: NDArray[np.float64]
     areas_by_label: NDArray[np.int64]
     class_ids_by_label: NDArray[np.int64]
 
@@ -135,7 +140,9 @@ class CropDataset(torch.utils.data.Dataset[tuple[Tensor, ImageTarget]]):
         shape = image.labels.shape
         at_object = len(objects.centers_yx) > 0 and rng.random() < OBJECT_CROPS
         if at_object:
-            center = objects.centers_yx[rng.integers(len(objects.centers_yx))]
+            center = objects.centers_yx[
+                rng.choice(len(objects.chances), p=objects.chances)
+            ]
             center = center + rng.uniform(-0.35, 0.35, 2) * size
         else:
             center = rng.uniform(0, 1, 2) * shape
@@ -176,14 +183,17 @@ class CropDataset(torch.utils.data.Dataset[tuple[Tensor, ImageTarget]]):
 
 def _objects(image: TrainingImage) -> _Objects:
     count = len(image.class_ids)
-    centers = [
-        [(axis.start + axis.stop) / 2 for axis in window]
-        for window in find_objects(image.labels, max_label=count)
+    areas = np.bincount(image.labels.ravel(), minlength=count + 1)
+    places = {
+        label: [(axis.start + axis.stop) / 2 for axis in window]
+        for label, window in enumerate(find_objects(image.labels, count), 1)
         if window is not None
-    ]
+    }
+    rarity = 1 / np.sqrt(areas[list(places)])
     return _Objects(
-        centers_yx=np.array(centers, float).reshape(-1, 2),
-        areas_by_label=np.bincount(image.labels.ravel(), minlength=count + 1),
+        centers_yx=np.array(list(places.values()), float).reshape(-1, 2),
+        chances=rarity / rarity.sum() if places else rarity,
+        areas_by_label=areas,
         class_ids_by_label=np.concatenate([[0], image.class_ids]).astype(np.int64),
     )
 
