@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,12 +61,21 @@ def unpack_sets(path: Path) -> Sets:
 
 
 def image_weights(images_by_set: dict[str, list[TrainingImage]]) -> list[float]:
-    """Return the chance of each image, the sets in their order."""
+    """Return the chance of each image, the sets in their order.
+
+    Within a set it grows with the root of the number of objects: a crop shows a
+    small part of a large image, and yet an image of few objects is not forgotten.
+    """
     return [
-        SHARES[name] / len(images)
+        SHARES[name] * weight
         for name, images in images_by_set.items()
-        for _ in images
+        for weight in _shares([math.sqrt(1 + len(i.class_ids)) for i in images])
     ]
+
+
+def _shares(weights: list[float]) -> list[float]:
+    total = sum(weights)
+    return [weight / total for weight in weights]
 
 
 def load_base(path: str, recipe: Recipe) -> Model:
@@ -88,7 +98,8 @@ def run(
     images: Sequence[TrainingImage] = [i for s in sets.train.values() for i in s]
     steps = train_iter(
         images,
-        sets.validation,
+        # The scores of the outlines say nothing of an estimate of their quality.
+        {} if recipe.train.part == "quality" else sets.validation,
         recipe=recipe,
         out=out,
         base=base,

@@ -328,6 +328,9 @@ class AugmentConfig(Config):
     blur: Unit = Field(0.15, description="Chance of a Gaussian blur.")
     median_blur: Unit = Field(0.05, description="Chance of a median blur.")
     noise: Unit = Field(0.15, description="Chance of Gaussian noise.")
+    illumination: Unit = Field(
+        0.0, description="Chance of light that falls off across the crop."
+    )
     color: Unit = Field(0.0, description="Chance of stain changes (histology, RGB).")
     grayscale: Unit = Field(0.0, description="Chance to turn RGB into grey.")
 
@@ -335,6 +338,11 @@ class AugmentConfig(Config):
 class TrainConfig(Config):
     """Options of one training run."""
 
+    part: Literal["all", "quality"] = Field(
+        "all",
+        description="What is trained; quality: the mask-quality branch alone, on what "
+        "the network detects, while all else stays as in the base.",
+    )
     iterations: PositiveInt = Field(3000, description="Optimizer steps in all.")
     batch_size: PositiveInt = Field(2, description="Crops a forward pass.")
     accumulate: PositiveInt = Field(1, description="Forward passes a step.")
@@ -349,6 +357,13 @@ class TrainConfig(Config):
     )
     clip_gradient: float = Field(
         10.0, ge=0, description="Largest norm of the gradient; 0: any."
+    )
+    ema_decay: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Decay a step of the running mean of the weights, which is then "
+        "what is validated and written; 0: the weights themselves.",
     )
     precision: Precision = Field("auto", description="auto: bfloat16 on CUDA.")
     validate_every: PositiveInt = Field(500, description="Steps between validations.")

@@ -8,7 +8,7 @@ from napari_pffnet.data.augment import augment_geometry, augment_intensity
 
 NOTHING = {
     "flips": False, "rotations": False, "intensity": 0, "invert": 0, "blur": 0,
-    "median_blur": 0, "noise": 0, "color": 0, "grayscale": 0,
+    "median_blur": 0, "noise": 0, "illumination": 0, "color": 0, "grayscale": 0,
 }  # fmt: skip
 
 
@@ -31,7 +31,16 @@ def test_without_any_change_the_image_stays(image):
 
 @pytest.mark.parametrize(
     "name",
-    ["intensity", "invert", "blur", "median_blur", "noise", "color", "grayscale"],
+    [
+        "intensity",
+        "invert",
+        "blur",
+        "median_blur",
+        "noise",
+        "illumination",
+        "color",
+        "grayscale",
+    ],
 )
 def test_every_change_is_seen_repeatable_and_within_range(image, name):
     before = image.clone()
@@ -52,6 +61,15 @@ def test_invert_and_grayscale_by_hand():
     gray = changed(image, grayscale=1.0)
     luminance = 0.2989 * 0.2 + 0.587 * 0.5 + 0.114 * 0.8
     assert gray[:, 0, 0].tolist() == pytest.approx([luminance] * 3, abs=1e-3)
+
+
+def test_light_falls_off_in_one_direction():
+    lit = changed(torch.ones(3, 32, 32), illumination=1.0)
+    assert lit.max() == 1
+    assert 0.25 <= lit.min() < 0.85
+    # Along any row the light changes by one factor from pixel to pixel.
+    steps = lit[0, :, 1:] / lit[0, :, :-1]
+    assert torch.allclose(steps, steps[:1, :1].expand_as(steps), atol=1e-4)
 
 
 def test_the_median_takes_specks_away_and_blur_spreads_them():

@@ -90,7 +90,9 @@ def test_the_checkpoint_says_what_it_was_trained_on(images, recipe, tmp_path):
 
 
 def test_the_loss_falls_on_one_image(images, change, tmp_path):
-    steps, _ = run(images[:1], change(iterations=60, validate_every=60), tmp_path / "m")
+    steps, _ = run(
+        images[:1], change(iterations=120, validate_every=120), tmp_path / "m"
+    )
     curve = [step["mask"] for step in losses(steps).values()]
     assert np.mean(curve[-10:]) < 0.7 * np.mean(curve[:10])
 
@@ -103,6 +105,23 @@ def test_without_validation_the_last_weights_are_the_result(images, recipe, tmp_
     last = load_model(result.last_path, device="cpu").network.state_dict()
     for name, tensor in load_model(out, device="cpu").network.state_dict().items():
         assert torch.equal(tensor, last[name])
+
+
+def test_the_running_mean_of_the_weights_is_the_result(images, change, tmp_path):
+    def weights(iterations, decay):
+        recipe = change(
+            iterations=iterations, ema_decay=decay, schedule="constant", warmup=0
+        )
+        _, result = run(images, recipe, tmp_path / f"{iterations} {decay}.safetensors")
+        return load_model(result.path, device="cpu").network.state_dict()
+
+    start = weights(1, 1 - 1e-12)
+    one, two = weights(1, 0.0), weights(2, 0.0)
+    mean = weights(2, 0.75)
+    for name, tensor in mean.items():
+        by_hand = 0.75 * (0.75 * start[name] + 0.25 * one[name]) + 0.25 * two[name]
+        assert torch.allclose(tensor, by_hand, atol=1e-6)
+        assert not torch.equal(tensor, two[name])
 
 
 def test_it_stops_when_the_scores_stop_rising(images, change, tmp_path):

@@ -5,10 +5,12 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from napari_pffnet.config import Recipe, TrainConfig
 from napari_pffnet.training import TrainStep, ValidationStep, train, train_iter
 from napari_pffnet.training.state import previous_state_path, state_path
+from napari_pffnet.weights import load_model
 
 
 def losses(images, recipe, out, stop_after=None, **options):
@@ -34,6 +36,26 @@ def test_a_run_that_was_stopped_goes_on_with_the_same_losses(
     second = losses(images, recipe, out, resume=True)
     assert list(second) == [4, 5, 6]
     assert first | second == whole
+
+
+def test_a_resumed_run_ends_with_the_same_mean_of_the_weights(images, change, tmp_path):
+    recipe = change(ema_decay=0.8)
+    whole, out = tmp_path / "whole.safetensors", tmp_path / "m.safetensors"
+    losses(images, recipe, whole)
+    losses(images, recipe, out, stop_after=3)
+    losses(images, recipe, out, resume=True)
+    one, two = (load_model(p, device="cpu").network.state_dict() for p in (whole, out))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_a_mean_can_begin_with_a_resumed_run(images, change, tmp_path):
+    out = tmp_path / "m.safetensors"
+    losses(images, change(), out, stop_after=5)
+    stopped = load_model(out.with_name("m.last.safetensors"), device="cpu")
+    losses(images, change(ema_decay=1 - 1e-12), out, resume=True)
+    end = load_model(out, device="cpu").network.state_dict()
+    before = stopped.network.state_dict()
+    assert all(torch.allclose(end[name], before[name]) for name in end)
 
 
 def test_a_damaged_state_falls_back_to_the_one_before(images, change, tmp_path, caplog):

@@ -87,6 +87,7 @@ def augment_intensity(
     for change, chance in (
         (_stain, config.color if channels == 3 and not is_grey else 0),
         (_grayscale, config.grayscale if channels == 3 and not is_grey else 0),
+        (_illumination, config.illumination),
         (_intensity, config.intensity),
         (_invert, config.invert),
         (_blur, config.blur),
@@ -104,6 +105,14 @@ def _intensity(image: Tensor, rng: np.random.Generator) -> Tensor:
     offset = float(rng.uniform(-0.08, 0.12))
     changed: Tensor = v2.adjust_gamma(image, gamma) * gain + offset
     return changed
+
+
+def _illumination(image: Tensor, rng: np.random.Generator) -> Tensor:
+    """Let the light fall off along one direction, to a quarter at the most."""
+    angle, fall = rng.uniform(0, 2 * np.pi), rng.uniform(0.2, np.log(4))
+    y, x = (torch.linspace(-0.5, 0.5, side) for side in image.shape[1:])
+    along = y[:, None] * float(np.sin(angle)) + x * float(np.cos(angle))
+    return image * torch.exp(-float(fall) * (along - along.min()))
 
 
 def _invert(image: Tensor, rng: np.random.Generator) -> Tensor:

@@ -34,6 +34,10 @@ class MaskOutput:
     features: Tensor
     logits: Tensor
 
+    def select(self, index: Tensor) -> MaskOutput:
+        """Return those of the RoIs at ``index``."""
+        return MaskOutput(self.features[index], self.logits[index])
+
 
 @dataclass(frozen=True, slots=True)
 class QualityExamples:

@@ -102,7 +102,7 @@ class PFFNet(nn.Module):
             The truth about each image.
         """
         shape = (images.shape[-2], images.shape[-1])
-        features = self.backbone(self._standardise(images))
+        features = self.backbone(self.standardise(images))
         pyramid = features.p[:4]
         proposals = self.rpn(features.p)
         rois = sample_rois(
@@ -187,7 +187,7 @@ class PFFNet(nn.Module):
     def detect(self, images: Tensor) -> NetworkOutput:
         """Return candidates and semantic logits of (B, C, Y, X) images in [0, 1]."""
         shape = (images.shape[-2], images.shape[-1])
-        padded = self._standardise(images)
+        padded = self.standardise(images)
         features = self.backbone(padded)
         proposals = self.rpn.propose(self.rpn(features.p), shape)
         found = [
@@ -207,7 +207,7 @@ class PFFNet(nn.Module):
         mask_logits, qualities = self.mask_branch.detect(pyramid, boxes)
         return Detections(boxes, class_ids, scores, qualities, mask_logits)
 
-    def _standardise(self, images: Tensor) -> Tensor:
+    def standardise(self, images: Tensor) -> Tensor:
         """Subtract the mean, divide by the standard deviation, pad with zeros.
 
         The sides become multiples of 32 and at least 64: with less, the norms

@@ -216,6 +216,8 @@ def _update(run: Run, step: int) -> None:
         raise _not_finite("gradient", step, config)
     run.scaler.step(run.optimizer)
     run.scaler.update()
+    if run.average is not None:
+        run.average.update_parameters(run.network)
 
 
 def _check_finite(losses: Mapping[str, float], step: int, config: TrainConfig) -> None:
@@ -247,7 +249,7 @@ def _validate(
         return
     limit = run.recipe.train.validation_images
     found = validate(
-        run.network, validation, run.arithmetic, run.processes, limit=limit
+        run.result_network, validation, run.arithmetic, run.processes, limit=limit
     )
     is_best = found.score > run.progress.best_score
     if is_best:

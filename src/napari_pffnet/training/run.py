@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from napari_pffnet.catalog import SUFFIX
+from napari_pffnet.pffnet.quality_training import QualityTraining
 from napari_pffnet.training.base import first_network
 from napari_pffnet.training.log import CsvLog, RunLog
 from napari_pffnet.training.precision import Arithmetic, choose_arithmetic
@@ -43,7 +45,8 @@ class Run:
     """What changes while a run goes on, and where it is written.
 
     ``connected`` is the network as it trains: among several processes, the wrapper
-    that averages its gradient over them.  Only the first of them writes.
+    that averages its gradient over them.  Only the first of them writes.  ``average``
+    is the running mean of its weights over the steps, where the recipe wants one.
     """
 
     out: Path
@@ -51,6 +54,7 @@ class Run:
     info: CheckpointInfo
     network: nn.Module
     connected: nn.Module
+    average: AveragedModel | None
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     arithmetic: Arithmetic
@@ -60,6 +64,11 @@ class Run:
     only_best: bool = False
     started: float = field(default_factory=time.monotonic)
     saved: float = field(default_factory=time.monotonic)
+
+    @property
+    def result_network(self) -> nn.Module:
+        """The network that is validated and written."""
+        return self.network if self.average is None else self.average.module
 
     @property
     def last_path(self) -> Path:
@@ -95,6 +104,7 @@ class Run:
             save_state(
                 self.out,
                 network=self.network,
+                average=self.average,
                 optimizer=self.optimizer,
                 scaler=self.scaler,
                 progress=self.progress,
@@ -123,7 +133,7 @@ class Run:
     def _write(self, path: Path) -> None:
         if self.processes.is_first:
             info = with_progress(self.info, self.progress, self.processes)
-            save_checkpoint(path, self.network, info)
+            save_checkpoint(path, self.result_network, info)
 
 
 def find_saved_state(out: Path, recipe: Recipe) -> SavedState | None:
@@ -155,12 +165,14 @@ def start_run(
     device = processes.device
     arithmetic = choose_arithmetic(recipe.train.precision, device)
     network = first_network(recipe, base, resumed=saved is not None).to(device)
+    average = start_average(network, recipe.train)
+    trained = QualityTraining(network) if recipe.train.part == "quality" else network
     optimizer = build_optimizer(network, recipe.train)
     scaler = torch.amp.GradScaler(device.type, enabled=arithmetic.scales_loss)
     # A base is validated before the first step: -1 steps were so far.
     progress = Progress(validated=0 if base is None else -1)
     if saved is not None:
-        restore(saved, network, optimizer, scaler)
+        restore(saved, network, average, optimizer, scaler)
         progress = saved.progress
         logger.info("Goes on after step %d.", progress.step)
     _check_equal(progress, processes)
@@ -172,7 +184,8 @@ def start_run(
         recipe,
         info,
         network,
-        processes.connect(network),
+        processes.connect(trained),
+        average,
         optimizer,
         scaler,
         arithmetic,
@@ -183,6 +196,18 @@ def start_run(
     )
     run.started -= progress.seconds
     return run
+
+
+def start_average(network: nn.Module, config: TrainConfig) -> AveragedModel | None:
+    """Return the running mean of the weights, which starts as they are."""
+    if not config.ema_decay:
+        return None
+    mean = get_ema_multi_avg_fn(config.ema_decay)
+    # Buffers, as the statistics of batch norms, are those of the last step.
+    average = AveragedModel(network, multi_avg_fn=mean)
+    # The first update would else copy the weights and forget a restored mean.
+    average.n_averaged.fill_(1)
+    return average
 
 
 def _open_logs(out: Path, config: TrainConfig, last_step: int) -> tuple[RunLog, ...]:

@@ -24,6 +24,8 @@ from napari_pffnet.weights import read_tensors, write_tensors
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from torch.optim.swa_utils import AveragedModel
+
 logger = logging.getLogger("napari_pffnet")
 
 
@@ -86,6 +88,7 @@ def save_state(
     out: Path,
     *,
     network: nn.Module,
+    average: AveragedModel | None,
     optimizer: torch.optim.Optimizer,
     scaler: torch.amp.GradScaler,
     progress: Progress,
@@ -93,6 +96,9 @@ def save_state(
 ) -> None:
     """Write the state beside the checkpoint ``out``; keep the last two."""
     tensors = {f"network/{n}": t for n, t in network.state_dict().items()}
+    if average is not None:
+        mean = average.module.state_dict()
+        tensors |= {f"average/{n}": t for n, t in mean.items()}
     for index, slots in optimizer.state_dict()["state"].items():
         for name, value in slots.items():
             if isinstance(value, Tensor):
@@ -124,11 +130,18 @@ def load_state(out: Path) -> SavedState | None:
 def restore(
     state: SavedState,
     network: nn.Module,
+    average: AveragedModel | None,
     optimizer: torch.optim.Optimizer,
     scaler: torch.amp.GradScaler,
 ) -> None:
-    """Put a state into a network of the same shape, its optimizer and scaler."""
-    network.load_state_dict(_under("network/", state.tensors))
+    """Put a state into a network of the same shape, its mean, optimizer and scaler.
+
+    A mean that the stopped run did not have starts from its weights.
+    """
+    weights = _under("network/", state.tensors)
+    network.load_state_dict(weights)
+    if average is not None:
+        average.module.load_state_dict(_under("average/", state.tensors) or weights)
     slots: dict[int, dict[str, Tensor]] = {}
     for key, tensor in _under("optimizer/", state.tensors).items():
         index, name = key.split("/", 1)
