@@ -41,7 +41,7 @@ DIAMETERS_ACROSS = 9
 """A window is so many typical objects wide."""
 SMALLEST, LARGEST = 96, 240
 """Limits of the width of a window in pixels of the image."""
-MOST_NARROW = 2.5
+MOST_NARROW = 4.0
 """Parts of a bar that are narrower, in per cent, hold no number."""
 DARK = 0.25
 """Images of a lower median are drawn brighter, for the eye to see dim nuclei."""
