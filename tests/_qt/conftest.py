@@ -86,6 +86,7 @@ def private_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """
     folder = tmp_path / "user"
     monkeypatch.setenv("NAPARI_PFFNET_HOME", str(folder))
+    monkeypatch.setenv("NAPARI_PFFNET_CACHE", str(folder / "downloaded"))
     monkeypatch.setenv("NAPARI_PFFNET_SETTINGS", str(folder / "settings.json"))
     return folder
 
