@@ -120,7 +120,11 @@ def _mask_branch(config: ModelConfig, norm: NormFactory) -> MaskBranch:
         generator = PlainMaskHead(channels, config.mask_channels, norm=norm)
     if config.has_quality_branch:
         quality = MaskQualityBranch(
-            channels, config.quality_channels, config.quality_hidden, norm=norm
+            channels,
+            config.quality_channels,
+            config.quality_hidden,
+            norm=norm,
+            sees_size=config.quality_sees_size,
         )
     return MaskBranch(generator, quality, chunk=config.roi_chunk)
 

@@ -139,6 +139,9 @@ class ModelConfig(Config):
     quality_on_negatives: bool = Field(
         False, description="Train quality also on hard negatives, with target 0."
     )
+    quality_sees_size: bool = Field(
+        False, description="Tell the quality branch the width and height of the RoI."
+    )
     loss_weights: LossWeights = LossWeights()
 
     candidate_score: Unit = Field(0.05, description="Lowest score that is kept at all.")

@@ -111,13 +111,15 @@ def test_a_step_along_the_gradient_lowers_the_loss(tiny_config: ModelConfig) -> 
     target = squares(9, 64)
     network = make(tiny_config)
     optimizer = torch.optim.AdamW(network.parameters(), 5e-3)
-    first = sum(losses_of(network, image_of(target), target).values()).item()
-    for _ in range(12):
+    totals = []
+    for _ in range(36):
         total = sum(losses_of(network, image_of(target), target).values())
         optimizer.zero_grad()
         total.backward()
         optimizer.step()
-    assert total.item() < 0.8 * first
+        totals.append(total.item())
+    # Single steps differ much between processors: other roundings, other proposals.
+    assert np.mean(totals[-8:]) < 0.8 * totals[0]
 
 
 @pytest.mark.parametrize("variant", LOSSES)

@@ -15,9 +15,14 @@ from napari_pffnet.pffnet.quality import (
 GROUP = norm_factory("group")
 
 
-def branch(in_channels=16, channels=16, hidden=8, norm=GROUP):
+def branch(in_channels=16, channels=16, hidden=8, norm=GROUP, **options):
     torch.manual_seed(0)
-    return MaskQualityBranch(in_channels, channels, hidden, norm=norm)
+    return MaskQualityBranch(in_channels, channels, hidden, norm=norm, **options)
+
+
+def boxes(count):
+    """Boxes of 8 x 16 pixels."""
+    return torch.tensor([[2.0, 3.0, 10.0, 19.0]]).expand(count, -1)
 
 
 def test_output_sizes_are_those_of_table_1():
@@ -35,7 +40,7 @@ def test_output_sizes_are_those_of_table_1():
         module.get_submodule(name).register_forward_hook(
             lambda _, args, out, name=name: seen.__setitem__(name, (args[0], out))
         )
-    quality = module(torch.zeros(1, 256, 14, 14), torch.zeros(1, 28, 28))
+    quality = module(torch.zeros(1, 256, 14, 14), torch.zeros(1, 28, 28), boxes(1))
     assert quality.shape == (1,)
     assert {name: tuple(out.shape[1:]) for name, (_, out) in seen.items()} == table
     assert seen["conv1"][0].shape == (1, 260, 14, 14)
@@ -52,7 +57,7 @@ def test_the_mask_enters_as_probabilities_space_to_depth():
     module, seen = branch(), []
     module.conv1.register_forward_hook(lambda _, args, out: seen.append(args[0]))
     logits, features = torch.randn(2, 28, 28), torch.randn(2, 16, 14, 14)
-    module(features, logits)
+    module(features, logits, boxes(len(logits)))
     assert seen[0][:, :16].equal(features)
     expected = F.pixel_unshuffle(logits.sigmoid()[:, None], 2)
     torch.testing.assert_close(seen[0][:, 16:], expected)
@@ -62,12 +67,28 @@ def test_quality_lies_between_0_and_1_and_leaves_the_mask_alone():
     logits = torch.randn(5, 28, 28, requires_grad=True)
     features = torch.randn(5, 16, 14, 14, requires_grad=True)
     module = branch()
-    quality = module(features, logits)
+    quality = module(features, logits, boxes(len(logits)))
     assert ((quality > 0) & (quality < 1)).all()
-    torch.testing.assert_close(quality, module.logits(features, logits).sigmoid())
+    before = module.logits(features, logits, boxes(5))
+    torch.testing.assert_close(quality, before.sigmoid())
     quality.sum().backward()
     assert logits.grad is None
     assert features.grad.abs().max() > 0
+
+
+def test_the_size_of_a_roi_can_be_told_and_changes_nothing_at_first():
+    plain, module = branch(), branch(sees_size=True)
+    missing, unexpected = module.load_state_dict(plain.state_dict(), strict=False)
+    assert missing == ["size.weight", "size.bias"]
+    assert not unexpected
+    features, logits = torch.randn(3, 16, 14, 14), torch.randn(3, 28, 28)
+    here = boxes(3)
+    torch.testing.assert_close(
+        module(features, logits, here), plain(features, logits, here)
+    )
+    module.size.weight.data.fill_(0.5)
+    small, large = (module(features, logits, k * here) for k in (1, 4))
+    assert not torch.allclose(small, large)
 
 
 def halves(columns, scale=5.0):
@@ -149,7 +170,7 @@ def test_loss_is_the_mean_squared_error():
 def test_no_roi_gives_no_quality_and_a_loss_of_0(kind):
     module = branch(norm=norm_factory(kind))
     logits = torch.zeros(0, 28, 28)
-    quality = module(torch.zeros(0, 16, 14, 14), logits)
+    quality = module(torch.zeros(0, 16, 14, 14), logits, boxes(0))
     targets = quality_targets(logits, logits, torch.zeros(0, 4), torch.zeros(0))
     loss = quality_loss(quality, targets)
     loss.backward()
@@ -161,8 +182,8 @@ def test_no_roi_gives_no_quality_and_a_loss_of_0(kind):
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_autocast_changes_quality_only_by_rounding(dtype):
     module, features = branch(), torch.randn(3, 16, 14, 14)
-    exact = module(features, torch.zeros(3, 28, 28))
+    exact = module(features, torch.zeros(3, 28, 28), boxes(3))
     with torch.autocast("cpu", dtype):
-        rounded = module(features.to(dtype), torch.zeros(3, 28, 28))
+        rounded = module(features.to(dtype), torch.zeros(3, 28, 28), boxes(3))
     assert rounded.dtype == torch.float32
     torch.testing.assert_close(rounded, exact, atol=0.02, rtol=0)

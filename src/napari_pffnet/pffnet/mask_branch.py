@@ -29,14 +29,15 @@ _CPU_CHUNK = 32
 
 @dataclass(frozen=True, slots=True)
 class MaskOutput:
-    """RoI features (R, C, 14, 14) and mask logits (R, 1 or 2, 28, 28)."""
+    """RoI features (R, C, 14, 14), mask logits (R, 1 or 2, 28, 28), boxes (R, 4)."""
 
     features: Tensor
     logits: Tensor
+    boxes: Tensor
 
     def select(self, index: Tensor) -> MaskOutput:
         """Return those of the RoIs at ``index``."""
-        return MaskOutput(self.features[index], self.logits[index])
+        return MaskOutput(self.features[index], self.logits[index], self.boxes[index])
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class QualityExamples:
 
     features: Tensor
     object_logits: Tensor
+    boxes: Tensor
     wanted: Tensor
 
 
@@ -63,6 +65,12 @@ def roi_mask_targets(
     return MaskTargets(
         torch.cat([p.covered for p in parts]), torch.cat([p.known for p in parts])
     )
+
+
+def quality_examples(output: MaskOutput, wanted: Tensor) -> QualityExamples:
+    """Return what quality learns if it shall say ``wanted`` (R,) of masks."""
+    logits = object_logits(output.logits).detach()
+    return QualityExamples(output.features, logits, output.boxes, wanted)
 
 
 class MaskBranch(nn.Module):
@@ -91,7 +99,7 @@ class MaskBranch(nn.Module):
     ) -> MaskOutput:
         """Return features and mask logits of boxes (R, 4) on P2..P5."""
         features = pool(pyramid, boxes, image_index, _POOL)
-        return MaskOutput(features, self.generator(features).float())
+        return MaskOutput(features, self.generator(features).float(), boxes)
 
     def examples(
         self, output: MaskOutput, rois: SampledRoIs, targets: list[ImageTarget]
@@ -101,7 +109,7 @@ class MaskBranch(nn.Module):
         truth = roi_mask_targets(rois, targets, logits.shape[-1])
         areas = gather(rois, [t.areas for t in targets])
         wanted = quality_targets(logits, truth.covered, rois.boxes, areas)
-        return truth, QualityExamples(output.features, logits.detach(), wanted)
+        return truth, quality_examples(output, wanted)
 
     def mask_loss(self, output: MaskOutput, truth: MaskTargets) -> Tensor:
         """Return the BCE of the object channel."""
@@ -113,6 +121,7 @@ class MaskBranch(nn.Module):
         predicted = self.quality(
             torch.cat([e.features for e in examples]),
             torch.cat([e.object_logits for e in examples]),
+            torch.cat([e.boxes for e in examples]),
         )
         return quality_loss(predicted, torch.cat([e.wanted for e in examples]))
 
@@ -131,5 +140,7 @@ class MaskBranch(nn.Module):
     def _estimate(self, output: MaskOutput) -> Tensor:
         if self.quality is None:
             return output.logits.new_full((len(output.logits),), torch.nan)
-        quality: Tensor = self.quality(output.features, object_logits(output.logits))
+        quality: Tensor = self.quality(
+            output.features, object_logits(output.logits), output.boxes
+        )
         return quality.float()

@@ -16,7 +16,11 @@ from napari_pffnet.pffnet.box_branch import (
     sample_rois,
 )
 from napari_pffnet.pffnet.boxes import clip
-from napari_pffnet.pffnet.mask_branch import MaskBranch, QualityExamples
+from napari_pffnet.pffnet.mask_branch import (
+    MaskBranch,
+    QualityExamples,
+    quality_examples,
+)
 from napari_pffnet.pffnet.semantic_part import FusionInput, SemanticPart
 from napari_pffnet.pffnet.structures import Detections, ImageTarget, NetworkOutput
 
@@ -177,11 +181,7 @@ class PFFNet(nn.Module):
         hardest = negative[looks.topk(min(wanted, len(negative))).indices]
         chosen = rois.select(hardest)
         masks = self.mask_branch(pyramid, chosen.boxes, chosen.image_index)
-        return QualityExamples(
-            masks.features,
-            masks.logits[:, -1],
-            masks.logits.new_zeros(len(hardest)),
-        )
+        return quality_examples(masks, masks.logits.new_zeros(len(hardest)))
 
     @torch.no_grad()
     def detect(self, images: Tensor) -> NetworkOutput:

@@ -8,6 +8,9 @@ from torch import Tensor, nn
 from napari_pffnet.pffnet.layers import NormFactory, conv_block
 from napari_pffnet.pffnet.masks import ROI_SIZE
 
+_USUAL_SIDE = 32.0
+"""Sides are told as octaves from this, pixels."""
+
 
 def _hidden_layer(n_in: int, n_out: int) -> nn.Sequential:
     linear = nn.Linear(n_in, n_out)
@@ -41,10 +44,19 @@ class MaskQualityBranch(nn.Module):
         Width of the fully connected layers; 1024 in the paper.
     norm
         Norm behind the convolutions.
+    sees_size
+        Whether the width and height of the RoI are told, too.  Features of a RoI do
+        not show them, and half a pixel costs a small object far more than a large one.
     """
 
     def __init__(
-        self, in_channels: int, channels: int, hidden: int, *, norm: NormFactory
+        self,
+        in_channels: int,
+        channels: int,
+        hidden: int,
+        *,
+        norm: NormFactory,
+        sees_size: bool = False,
     ) -> None:
         super().__init__()
         # 28 x 28 probabilities enter as 4 channels of 14 x 14.
@@ -55,16 +67,29 @@ class MaskQualityBranch(nn.Module):
         self.fc1 = _hidden_layer(channels * (ROI_SIZE // 2) ** 2, hidden)
         self.fc2 = _hidden_layer(hidden, hidden)
         self.fc3 = nn.Linear(hidden, 1)
+        self.size = nn.Linear(2, hidden) if sees_size else None
+        if self.size is not None:
+            # So that weights which were trained without it go on as they are.
+            nn.init.zeros_(self.size.weight)
+            nn.init.zeros_(self.size.bias)
 
-    def logits(self, roi_features: Tensor, object_logits: Tensor) -> Tensor:
+    def logits(
+        self, roi_features: Tensor, object_logits: Tensor, boxes: Tensor
+    ) -> Tensor:
         """Return the quality before the sigmoid, (R,); arguments as ``forward``."""
         probability = object_logits.detach().sigmoid().to(roi_features.dtype)
         x = torch.cat([roi_features, _space_to_depth(probability)], 1)
         x = self.conv4(self.conv3(self.conv2(self.conv1(x))))
-        out: Tensor = self.fc3(self.fc2(self.fc1(x.flatten(1))))
+        hidden = self.fc1(x.flatten(1))
+        if self.size is not None:
+            sides = (boxes[:, 2:] - boxes[:, :2]).clamp(min=1)
+            hidden = hidden + self.size(torch.log2(sides / _USUAL_SIDE))
+        out: Tensor = self.fc3(self.fc2(hidden))
         return out.squeeze(1)
 
-    def forward(self, roi_features: Tensor, object_logits: Tensor) -> Tensor:
+    def forward(
+        self, roi_features: Tensor, object_logits: Tensor, boxes: Tensor
+    ) -> Tensor:
         """Return the quality s_qua in (0, 1), (R,) float32.
 
         Parameters
@@ -73,8 +98,10 @@ class MaskQualityBranch(nn.Module):
             (R, in_channels, 14, 14); R may be 0.
         object_logits
             (R, 28, 28), the object's mask logits; no gradient goes back to them.
+        boxes
+            (R, 4) x0, y0, x1, y1 of the RoIs, pixels.
         """
-        return self.logits(roi_features, object_logits).float().sigmoid()
+        return self.logits(roi_features, object_logits, boxes).float().sigmoid()
 
 
 @torch.no_grad()

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from napari_pffnet.pffnet.box_branch import SampledRoIs
-from napari_pffnet.pffnet.mask_branch import MaskOutput, QualityExamples
-from napari_pffnet.pffnet.masks import object_logits
+from napari_pffnet.pffnet.mask_branch import quality_examples
 from napari_pffnet.pffnet.matching import UNUSED, match
 
 if TYPE_CHECKING:
     from napari_pffnet.pffnet.backbone import Features
+    from napari_pffnet.pffnet.mask_branch import MaskOutput, QualityExamples
     from napari_pffnet.pffnet.network import PFFNet
     from napari_pffnet.pffnet.structures import ImageTarget
 
@@ -67,12 +67,8 @@ class QualityTraining(nn.Module):
         _, examples = self.network.mask_branch.examples(
             masks.select(positive), rois.select(positive), targets
         )
-        none = QualityExamples(
-            negative.features,
-            object_logits(negative.logits),
-            negative.logits.new_zeros(len(negative.logits)),
-        )
-        return [examples, none]
+        nothing = negative.logits.new_zeros(len(negative.logits))
+        return [examples, quality_examples(negative, nothing)]
 
     def _detect(self, features: Features, targets: list[ImageTarget]) -> SampledRoIs:
         """Return what the network finds, and which object each stands for."""

@@ -12,6 +12,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from napari_pffnet.catalog import SUFFIX
+from napari_pffnet.pffnet.network import PFFNet
 from napari_pffnet.pffnet.quality_training import QualityTraining
 from napari_pffnet.training.base import first_network
 from napari_pffnet.training.log import CsvLog, RunLog
@@ -166,7 +167,7 @@ def start_run(
     arithmetic = choose_arithmetic(recipe.train.precision, device)
     network = first_network(recipe, base, resumed=saved is not None).to(device)
     average = start_average(network, recipe.train)
-    trained = QualityTraining(network) if recipe.train.part == "quality" else network
+    trained = _trained_part(network, recipe.train)
     optimizer = build_optimizer(network, recipe.train)
     scaler = torch.amp.GradScaler(device.type, enabled=arithmetic.scales_loss)
     # A base is validated before the first step: -1 steps were so far.
@@ -196,6 +197,15 @@ def start_run(
     )
     run.started -= progress.seconds
     return run
+
+
+def _trained_part(network: nn.Module, config: TrainConfig) -> nn.Module:
+    """Return what is called in training: the network, or what trains a part of it."""
+    if config.part == "all":
+        return network
+    if not isinstance(network, PFFNet):
+        raise ValueError("part is 'quality', which only a PFFNet has; use part 'all'.")
+    return QualityTraining(network)
 
 
 def start_average(network: nn.Module, config: TrainConfig) -> AveragedModel | None:
