@@ -1,0 +1,57 @@
+"""What goes with the weights: normalisation, thresholds, description."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from napari_pffnet.config.base import Config, PositiveInt, Unit
+from napari_pffnet.config.network import ModelConfig
+from napari_pffnet.provenance import DataSource
+
+
+class NormalizationConfig(Config):
+    """From raw intensities to [0, 1]."""
+
+    low: float = Field(1.0, ge=0, lt=100, description="Percentile that becomes 0.")
+    high: float = Field(99.8, gt=0, le=100, description="Percentile that becomes 1.")
+    noise_factor: float = Field(
+        8.0, ge=0, description="The range is at least so many times the noise."
+    )
+    channel_names: tuple[str, ...] = Field(
+        ("DAPI", "Hoechst", "nuclei", "nuclear", "DNA"),
+        description="Names by which the channel to segment is found.",
+    )
+
+
+class Thresholds(Config):
+    """What turns candidates into objects; chosen on validation images."""
+
+    score: Unit = Field(0.5, description="beta: lowest classification score.")
+    covered: Unit = Field(
+        0.7, description="An object covered more than this by better ones is dropped."
+    )
+
+
+class CheckpointInfo(Config):
+    """What a checkpoint says of itself: the metadata of the safetensors file."""
+
+    format_version: int = 1
+    name: str = "model"
+    description: str = Field("", description="What it finds, in a sentence.")
+    model: ModelConfig
+    normalization: NormalizationConfig = NormalizationConfig()
+    thresholds: Thresholds = Thresholds()
+    diameter: float = Field(28.0, gt=0, description="Typical object, pixels.")
+    diameter_range: tuple[float, float] = Field(
+        (8.0, 80.0), description="Object sizes seen in training, pixels."
+    )
+    tile_size: PositiveInt = Field(1024, description="Validated tile size, pixels.")
+    licence: str = "unknown"
+    data: tuple[DataSource, ...] = Field((), description="Images it learned from.")
+    training: dict[str, Any] = Field(default_factory=dict, description="Record.")
+    scores: dict[str, Any] = Field(
+        default_factory=dict, description="Scores of the released weights, by set."
+    )
+    versions: dict[str, str] = Field(default_factory=dict)
