@@ -3,7 +3,8 @@
     python recipes/release.py runs/nuclei.safetensors --data ../shared/data
 
 writes the float16 checkpoint into the package and the scores as JSON beside the
-model's card in ``docs/models``; with ``--dry-run`` it only prints them.
+model's card in ``docs/models``; with ``--dry-run`` it only prints them.  On a CPU
+``--processes`` with one core each are faster than one process with all of them.
 """
 
 from __future__ import annotations
@@ -11,11 +12,16 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache
+from itertools import repeat
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from tqdm import tqdm
 from train import SHARES
 
@@ -31,67 +37,116 @@ if TYPE_CHECKING:
     from napari_pffnet.instances import Instances
 
 ROOT = Path(__file__).parents[1]
-SCORES = tuple(np.arange(0.2, 0.85, 0.05).round(2).tolist())
+CHOICES = [
+    Thresholds(score=score, covered=covered)
+    for covered in (0.7, 0.4)
+    for score in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+]
+"""What is chosen from."""
 
 logger = logging.getLogger("napari_pffnet")
 
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """An image of ``val/``: the truth, and all candidates of the model."""
+    """An image of ``val/``.
+
+    Attributes
+    ----------
+    truth
+        Its labels.
+    found
+        All candidates of the model.
+    values
+        Mean of AJI and PQ with each of `CHOICES`.
+    """
 
     truth: np.ndarray
     found: Instances
+    values: list[float]
 
 
-def with_nms(model: Model, nms_iou: float) -> Model:
-    """Return the same weights with another box NMS and room for dense images."""
-    changes = {"nms_iou": nms_iou, **DENSE}
-    config = model.info.model.model_copy(update=changes)
-    network = build_network(config)
-    network.load_state_dict(model.network.state_dict())
-    info = model.info.model_copy(update={"model": config})
-    return Model(network.eval().to(model.device), info, model.device)
+Sets = dict[str, list[Validated]]
+"""The images by the name of their set."""
 
 
-def segment_set(model: Model, folder: Path, limit: int) -> list[Validated]:
-    """Segment the images of one set as a user would."""
-    paths = sorted((folder / "images").iterdir())
-    every = max(1, len(paths) // limit) if limit else 1
-    results = []
-    for path in tqdm(paths[::every], desc=folder.parent.name, leave=False):
-        file = read_image(path)
-        result = segment(file.array, model, axes=file.axes)
-        results.append(
-            Validated(read_labels(folder / "labels" / path.name), result.instances)
-        )
-    return results
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A checkpoint with another box NMS and room for dense images.
+
+    Attributes
+    ----------
+    checkpoint
+        Path of the weights.
+    nms_iou
+        Box NMS among detections.
+    least_diameter
+        Smaller objects are magnified, pixels; None: as the checkpoint says.
+    """
+
+    checkpoint: Path
+    nms_iou: float
+    least_diameter: float | None
+
+    def load(self) -> Model:
+        """Return the model."""
+        model = load_model(self.checkpoint)
+        changes = {"nms_iou": self.nms_iou, **DENSE}
+        config = model.info.model.model_copy(update=changes)
+        network = build_network(config)
+        network.load_state_dict(model.network.state_dict())
+        low, high = model.info.diameter_range
+        sizes = (self.least_diameter or low, high)
+        info = model.info.model_copy(update={"model": config, "diameter_range": sizes})
+        return Model(network.eval().to(model.device), info, model.device)
 
 
-def paint(image: Validated, thresholds: Thresholds) -> np.ndarray:
-    """Return the label image of the candidates."""
-    return image.found.to_labels(
-        score_threshold=thresholds.score, covered=thresholds.covered
-    )
+_load_once = cache(Variant.load)
 
 
-def headline(images: list[Validated], thresholds: Thresholds) -> float:
-    """Return the mean of AJI and PQ over a set."""
-    painted = [(i.truth, paint(i, thresholds)) for i in images]
-    return float(
-        np.mean([(ev.aji(*p) + ev.panoptic_quality(*p).pq) / 2 for p in painted])
-    )
+def segment_one(variant: Variant, path: Path) -> Validated:
+    """Segment an image of a set as a user would."""
+    file = read_image(path)
+    result = segment(file.array, _load_once(variant), axes=file.axes)
+    truth = read_labels(path.parents[1] / "labels" / path.name)
+    values = [headline(truth, result.instances, choice) for choice in CHOICES]
+    return Validated(truth, result.instances, values)
 
 
-def best_score(sets: dict[str, list[Validated]]) -> tuple[float, Thresholds]:
-    """Return the score threshold that suits all sets best, and what it gives."""
-    choices = [Thresholds(score=score) for score in SCORES]
-    values = [
-        float(np.mean([headline(images, c) for images in sets.values()]))
-        for c in choices
-    ]
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """The images of ``val/``, and the processes that segment them."""
+
+    data: Path
+    pool: ProcessPoolExecutor
+
+    def segment(self, variant: Variant, limit: int = 0) -> Sets:
+        """Segment all images of each set, or about so many."""
+        return {
+            name: self._segment(variant, self.data / name / "val" / "images", limit)
+            for name in SHARES
+        }
+
+    def _segment(self, variant: Variant, folder: Path, limit: int) -> list[Validated]:
+        paths = sorted(folder.iterdir())
+        chosen = paths[:: max(1, len(paths) // limit) if limit else 1]
+        found = self.pool.map(segment_one, repeat(variant), chosen)
+        name = folder.parents[1].name
+        return list(tqdm(found, desc=name, total=len(chosen), leave=False))
+
+
+def headline(truth: np.ndarray, found: Instances, choice: Thresholds) -> float:
+    """Return the mean of AJI and PQ of an image."""
+    painted = found.to_labels(score_threshold=choice.score, covered=choice.covered)
+    return (ev.aji(truth, painted) + ev.panoptic_quality(truth, painted).pq) / 2
+
+
+def best_thresholds(sets: Sets) -> tuple[float, Thresholds]:
+    """Return the thresholds that suit all sets best, and what they give."""
+    means = [np.mean([i.values for i in images], 0) for images in sets.values()]
+    values = np.mean(means, 0)
     best = int(np.argmax(values))
-    return values[best], choices[best]
+    return float(values[best]), CHOICES[best]
 
 
 def report(images: list[Validated], info: CheckpointInfo) -> dict[str, Any]:
@@ -119,19 +174,15 @@ def report(images: list[Validated], info: CheckpointInfo) -> dict[str, Any]:
     }
 
 
-def choose_nms(model: Model, data: Path, choices: list[float], limit: int) -> Model:
-    """Return the model with the box NMS that suits some images of each set best."""
+def choose(variants: list[Variant], validation: Validation, limit: int) -> Variant:
+    """Return the variant that suits some images of each set best."""
+    if len(variants) == 1:
+        return variants[0]
     values = {}
-    for nms_iou in choices if len(choices) > 1 else ():
-        candidate = with_nms(model, nms_iou)
-        values[nms_iou], _ = best_score(segment_sets(candidate, data, limit))
-        logger.info("nms %.2f: %.4f", nms_iou, values[nms_iou])
-    return with_nms(model, max(values or choices, key=values.get))
-
-
-def segment_sets(model: Model, data: Path, limit: int) -> dict[str, list[Validated]]:
-    """Segment ``val/`` of every set."""
-    return {name: segment_set(model, data / name / "val", limit) for name in SHARES}
+    for variant in variants:
+        values[variant], best = best_thresholds(validation.segment(variant, limit))
+        logger.info("%s, %s: %.4f", variant, best, values[variant])
+    return max(values, key=values.get)
 
 
 def with_origin(info: CheckpointInfo) -> CheckpointInfo:
@@ -164,16 +215,39 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--nms", type=float, nargs="+", default=[0.3, 0.4, 0.5])
     parser.add_argument(
-        "--limit", type=int, default=15, help="images a set that choose the NMS; 0: all"
+        "--least-diameter", type=float, nargs="+", help="smaller ones are magnified"
     )
+    parser.add_argument(
+        "--limit",
+        type=int,
+        default=15,
+        help="images a set that choose NMS and least diameter; 0: all",
+    )
+    parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--dry-run", action="store_true")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    model = choose_nms(
-        load_model(options.checkpoint), options.data, options.nms, options.limit
-    )
-    sets = segment_sets(model, options.data, 0)
-    chosen = {"thresholds": best_score(sets)[1]}
+    variants = [
+        Variant(options.checkpoint, nms_iou, least)
+        for nms_iou in options.nms
+        for least in options.least_diameter or [None]
+    ]
+    threads = max(1, torch.get_num_threads() // options.processes)
+    with ProcessPoolExecutor(
+        options.processes,
+        get_context("spawn"),
+        initializer=torch.set_num_threads,
+        initargs=(threads,),
+    ) as pool:
+        validation = Validation(options.data, pool)
+        variant = choose(variants, validation, options.limit)
+        sets = validation.segment(variant)
+    release(variant.load(), sets, dry_run=options.dry_run)
+
+
+def release(model: Model, sets: Sets, *, dry_run: bool) -> None:
+    """Choose the thresholds, print the scores, and write the model with them."""
+    chosen = {"thresholds": best_thresholds(sets)[1]}
     info = with_origin(model.info).model_copy(update=chosen)
     results = {name: report(images, info) for name, images in sets.items()}
     info = info.model_copy(update={"scores": results})
@@ -181,7 +255,7 @@ def main() -> None:
     print(text)
     print(as_table(results))
     print(info.thresholds, "nms", info.model.nms_iou)
-    if options.dry_run:
+    if dry_run:
         return
     name = info.name
     (ROOT / "docs" / "models" / f"{name}.json").write_text(text + "\n", "utf-8")
