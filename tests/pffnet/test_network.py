@@ -249,3 +249,15 @@ def test_the_same_image_gives_the_same_detections(tiny_config: ModelConfig) -> N
         first, second = (network(image).detections[0] for _ in range(2))
     assert torch.equal(first.boxes, second.boxes)
     assert torch.equal(first.mask_logits, second.mask_logits)
+
+
+def test_a_least_score_takes_nothing_from_the_others(tiny_config: ModelConfig) -> None:
+    network = make(tiny_config, candidate_score=0.0).eval()
+    image = image_of(squares(9, 64))
+    (every,) = network(image).detections
+    least = float(every.scores.median())
+    (some,) = network(image, least_score=least).detections
+    wanted = every.select(every.scores >= least)
+    assert 0 < len(some) < len(every)
+    assert torch.equal(some.boxes, wanted.boxes)
+    torch.testing.assert_close(some.mask_logits, wanted.mask_logits)

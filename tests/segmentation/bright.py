@@ -21,7 +21,7 @@ class BrightThings(nn.Module):
         self.most_pixels = most_pixels
         self.seen: list[tuple[int, ...]] = []
 
-    def forward(self, images: Tensor) -> NetworkOutput:
+    def forward(self, images: Tensor, *, least_score: float = 0.0) -> NetworkOutput:
         assert not self.training
         assert torch.is_inference_mode_enabled()
         self.seen.append(tuple(images.shape))

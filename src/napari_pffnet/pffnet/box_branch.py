@@ -167,11 +167,17 @@ class BoxBranch(nn.Module):
         return box_ops.decode(deltas, boxes, _WEIGHTS)
 
     def detect(
-        self, pyramid: list[Tensor], proposals: Tensor, shape_yx: tuple[int, int]
+        self,
+        pyramid: list[Tensor],
+        proposals: Tensor,
+        shape_yx: tuple[int, int],
+        *,
+        least_score: float = 0.0,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return boxes, class ids and scores of one image's candidates, best first.
 
-        ``pyramid`` holds P2..P5 of that image alone.
+        ``pyramid`` holds P2..P5 of that image alone; candidates of a score below
+        ``least_score`` and the limits are left out.
         """
         boxes, probabilities = [], []
         for part in proposals.split(self._chunk):
@@ -182,11 +188,14 @@ class BoxBranch(nn.Module):
         if not boxes:
             none = proposals.new_zeros(0)
             return proposals, none.long(), none
-        return self._select(torch.cat(boxes), torch.cat(probabilities))
+        least = max(least_score, self._limits.min_score)
+        return self._select(torch.cat(boxes), torch.cat(probabilities), least)
 
-    def _select(self, boxes: Tensor, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _select(
+        self, boxes: Tensor, scores: Tensor, least: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Threshold and NMS, class by class; (P, C, 4) and (P, C)."""
-        roi, category = torch.nonzero(scores >= self._limits.min_score, as_tuple=True)
+        roi, category = torch.nonzero(scores >= least, as_tuple=True)
         chosen, score = boxes[roi, category], scores[roi, category]
         usable = box_ops.has_extent(chosen)
         chosen, score, category = chosen[usable], score[usable], category[usable]

@@ -88,11 +88,15 @@ class PFFNet(nn.Module):
         self._quality_sources = quality_sources
 
     def forward(
-        self, images: Tensor, targets: list[ImageTarget] | None = None
+        self,
+        images: Tensor,
+        targets: list[ImageTarget] | None = None,
+        *,
+        least_score: float = 0.0,
     ) -> dict[str, Tensor] | NetworkOutput:
         """Return `losses` where targets are given, else `detect`."""
         if targets is None:
-            return self.detect(images)
+            return self.detect(images, least_score=least_score)
         return self.losses(images, targets)
 
     def losses(self, images: Tensor, targets: list[ImageTarget]) -> dict[str, Tensor]:
@@ -184,14 +188,19 @@ class PFFNet(nn.Module):
         return quality_examples(masks, masks.logits.new_zeros(len(hardest)))
 
     @torch.no_grad()
-    def detect(self, images: Tensor) -> NetworkOutput:
-        """Return candidates and semantic logits of (B, C, Y, X) images in [0, 1]."""
+    def detect(self, images: Tensor, *, least_score: float = 0.0) -> NetworkOutput:
+        """Return candidates and semantic logits of (B, C, Y, X) images in [0, 1].
+
+        Candidates below ``least_score`` are left out before their masks are made.
+        """
         shape = (images.shape[-2], images.shape[-1])
         padded = self.standardise(images)
         features = self.backbone(padded)
         proposals = self.rpn.propose(self.rpn(features.p), shape)
         found = [
-            self._detect_one([level[i : i + 1] for level in features.p[:4]], p, shape)
+            self._detect_one(
+                [level[i : i + 1] for level in features.p[:4]], p, shape, least_score
+            )
             for i, p in enumerate(proposals)
         ]
         if self.semantic is None:
@@ -201,9 +210,15 @@ class PFFNet(nn.Module):
         return NetworkOutput(found, logits.float())
 
     def _detect_one(
-        self, pyramid: list[Tensor], proposals: Tensor, shape_yx: tuple[int, int]
+        self,
+        pyramid: list[Tensor],
+        proposals: Tensor,
+        shape_yx: tuple[int, int],
+        least_score: float,
     ) -> Detections:
-        boxes, class_ids, scores = self.box_branch.detect(pyramid, proposals, shape_yx)
+        boxes, class_ids, scores = self.box_branch.detect(
+            pyramid, proposals, shape_yx, least_score=least_score
+        )
         mask_logits, qualities = self.mask_branch.detect(pyramid, boxes)
         return Detections(boxes, class_ids, scores, qualities, mask_logits)
 

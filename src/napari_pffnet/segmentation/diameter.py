@@ -25,7 +25,8 @@ SAMPLE = 512
 """Side of what is looked at, in pixels of the network."""
 MAGNIFIED_SAMPLE = 384
 """The same under magnification."""
-_LEAST_SCORE = 0.5
+LEAST_SCORE = 0.5
+"""Candidates of a lower score say nothing of the size."""
 _ENOUGH = 0.7
 """Part of the largest evidence that a finer look needs to be believed."""
 _LEAST_DIAMETER = 11.0
@@ -86,7 +87,7 @@ def look_at(
     confidences = (found.scores * qualities).numpy()
     diameters = np.sqrt(4 / np.pi * areas)
     known = diameters <= diameter_range[1]
-    known &= found.scores.numpy() >= _LEAST_SCORE
+    known &= found.scores.numpy() >= LEAST_SCORE
     covered = np.sum((areas * confidences**2)[known])
     return Look(
         scale,

@@ -57,8 +57,14 @@ class Predictor:
     dtype: torch.dtype
     batch: int = 1
 
-    def __call__(self, *images: NDArray[np.float32]) -> list[TileOutput]:
-        """Run (Y, X, C) images in [0, 1], all of one size, through the network."""
+    def __call__(
+        self, *images: NDArray[np.float32], least_score: float = 0.0
+    ) -> list[TileOutput]:
+        """Run (Y, X, C) images in [0, 1], all of one size, through the network.
+
+        Candidates below ``least_score`` are not wanted: their masks cost as much as
+        those of the others.
+        """
         # A view of (B, Y, X, C) as (B, C, Y, X): channels last, as GPUs like it.
         pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
         if self.device.type != "cuda":
@@ -70,7 +76,9 @@ class Predictor:
             enabled=mixed,
         )
         with torch.inference_mode(), arithmetic:
-            output: NetworkOutput = self.network(pixels.to(self.device))
+            output: NetworkOutput = self.network(
+                pixels.to(self.device), least_score=least_score
+            )
         logits = output.semantic_logits
         semantic = [None] * len(images) if logits is None else list(logits)
         return [

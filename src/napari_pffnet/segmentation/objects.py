@@ -172,5 +172,5 @@ def _look(
     side = sizes.SAMPLE if scale <= 1 else sizes.MAGNIFIED_SAMPLE
     window = sizes.busiest_window(pixels, round(side / scale))
     seen = rescale(pixels[window], scale).pixels
-    (output,) = predictor(seen)
+    (output,) = predictor(seen, least_score=sizes.LEAST_SCORE)
     return sizes.look_at(output.detections, seen.shape[:2], scale, info.diameter_range)
