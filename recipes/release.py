@@ -13,7 +13,7 @@ import argparse
 import json
 import logging
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import repeat
 from multiprocessing import get_context
@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from scipy.optimize import minimize
+from scipy.special import expit, logit
 from tqdm import tqdm
 from train import SHARES
 
@@ -35,6 +37,7 @@ from napari_pffnet.weights import Model, load_model, save_checkpoint
 
 if TYPE_CHECKING:
     from napari_pffnet.instances import Instances
+    from napari_pffnet.pffnet.network import PFFNet
 
 ROOT = Path(__file__).parents[1]
 CHOICES = [
@@ -98,6 +101,8 @@ class Variant:
         low, high = model.info.diameter_range
         sizes = (self.least_diameter or low, high)
         info = model.info.model_copy(update={"model": config, "diameter_range": sizes})
+        # As the released file stores them.
+        network.half().float()
         return Model(network.eval().to(model.device), info, model.device)
 
 
@@ -149,6 +154,67 @@ def best_thresholds(sets: Sets) -> tuple[float, Thresholds]:
     return float(values[best]), CHOICES[best]
 
 
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Slope and offset of the quality's logit that make it say what it means."""
+
+    slope: float = 1.0
+    offset: float = 0.0
+
+    def __call__(self, quality: np.ndarray) -> np.ndarray:
+        """Return calibrated qualities."""
+        inside = np.clip(quality, 1e-6, 1 - 1e-6)
+        return expit(self.slope * logit(inside) + self.offset)
+
+    def store(self, network: PFFNet) -> None:
+        """Put it into the last layer of the quality branch, which is linear."""
+        last = network.mask_branch.quality.fc3
+        with torch.no_grad():
+            last.weight.mul_(self.slope)
+            last.bias.mul_(self.slope).add_(self.offset)
+
+    def apply(self, sets: Sets) -> Sets:
+        """Return the images with calibrated candidates."""
+        return {
+            name: [
+                replace(
+                    image,
+                    found=replace(image.found, qualities=self(image.found.qualities)),
+                )
+                for image in images
+            ]
+            for name, images in sets.items()
+        }
+
+
+def calibrate(sets: Sets, thresholds: Thresholds) -> Calibration:
+    """Return what brings the qualities of all painted objects nearest to the truth.
+
+    The truth is the mean of Dice and IoU that the branch was trained to predict; the
+    sets count alike.
+    """
+    parts = [_predicted_and_true(images, thresholds) for images in sets.values()]
+
+    def error(parameters: np.ndarray) -> float:
+        calibrated = Calibration(*parameters)
+        return sum(np.mean((calibrated(x) - y) ** 2) for x, y in parts)
+
+    return Calibration(*minimize(error, [1.0, 0.0], method="Nelder-Mead").x.tolist())
+
+
+def _predicted_and_true(
+    images: list[Validated], thresholds: Thresholds
+) -> tuple[np.ndarray, np.ndarray]:
+    predicted, true = [], []
+    for image in images:
+        painted = image.found.paint(
+            score_threshold=thresholds.score, covered=thresholds.covered
+        )
+        predicted.append(image.found.qualities[painted.index])
+        true.append(ev.exact_quality(ev.true_iou(image.truth, painted.labels)))
+    return np.concatenate(predicted).astype(float), np.concatenate(true)
+
+
 def report(images: list[Validated], info: CheckpointInfo) -> dict[str, Any]:
     """Return all scores of a set at the thresholds of the model."""
     chosen = info.thresholds
@@ -169,6 +235,9 @@ def report(images: list[Validated], info: CheckpointInfo) -> dict[str, Any]:
     return {
         **{name: value for name, value in scores.items() if name != "images"},
         "quality_by_score_alone": alone,
+        "calibration_error": ev.reliability(
+            *_predicted_and_true(images, chosen)
+        ).calibration_error,
         "voc_ap50": ev.average_precision(truths, found, style="voc", iou=0.5),
         "voc_ap": ev.average_precision(truths, found, style="voc", iou=ev.IOU_RANGE),
     }
@@ -247,14 +316,17 @@ def main() -> None:
 
 def release(model: Model, sets: Sets, *, dry_run: bool) -> None:
     """Choose the thresholds, print the scores, and write the model with them."""
-    chosen = {"thresholds": best_thresholds(sets)[1]}
-    info = with_origin(model.info).model_copy(update=chosen)
+    thresholds = best_thresholds(sets)[1]
+    calibration = calibrate(sets, thresholds)
+    calibration.store(model.network)
+    sets = calibration.apply(sets)
+    info = with_origin(model.info).model_copy(update={"thresholds": thresholds})
     results = {name: report(images, info) for name, images in sets.items()}
     info = info.model_copy(update={"scores": results})
     text = json.dumps(results, indent=1)
     print(text)
     print(as_table(results))
-    print(info.thresholds, "nms", info.model.nms_iou)
+    print(info.thresholds, "nms", info.model.nms_iou, calibration)
     if dry_run:
         return
     name = info.name
