@@ -98,8 +98,7 @@ def run(
     images: Sequence[TrainingImage] = [i for s in sets.train.values() for i in s]
     steps = train_iter(
         images,
-        # The scores of the outlines say nothing of an estimate of their quality.
-        {} if recipe.train.part == "quality" else sets.validation,
+        sets.validation,
         recipe=recipe,
         out=out,
         base=base,

@@ -69,7 +69,8 @@ def train_iter(
         At least one, with at least one object among them all.
     validation_images
         Images by the name of their set; they choose the best weights and the
-        score threshold.  Without any, the last weights are the result.
+        score threshold.  Without any, or where quality alone is trained, the last
+        weights are the result.
     recipe
         Model and training options; with ``base`` the model's shape is the base's.
     out
@@ -103,6 +104,9 @@ def train_iter(
     if recipe.train.threads:
         torch.set_num_threads(recipe.train.threads)
     validation = {n: i for n, i in (validation_images or {}).items() if i}
+    if recipe.train.part == "quality":
+        # The scores of the outlines say nothing of the estimate of their quality.
+        validation = {}
     info = describe(
         recipe, summarize(train_images), validation, base.info if base else None
     )

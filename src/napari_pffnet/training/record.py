@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -108,7 +108,10 @@ def describe(
 def with_progress(
     info: CheckpointInfo, progress: Progress, processes: Processes
 ) -> CheckpointInfo:
-    """Return the description with steps, time, devices, best scores and beta."""
+    """Return the description with steps, time, devices, best scores and beta.
+
+    Without a validation beta stays as it is: 0.5, or that of the base.
+    """
     reached = {
         "steps": progress.step,
         "seconds": round(progress.seconds, 1),
@@ -117,10 +120,11 @@ def with_progress(
         "best_step": progress.best_step,
         "best_scores": progress.model_dump(mode="json")["best_scores"],
     }
-    thresholds = info.thresholds.model_copy(update={"score": progress.score_threshold})
-    return info.model_copy(
-        update={"training": {**info.training, **reached}, "thresholds": thresholds}
-    )
+    changes: dict[str, Any] = {"training": {**info.training, **reached}}
+    if progress.best_scores:
+        chosen = {"score": progress.score_threshold}
+        changes["thresholds"] = info.thresholds.model_copy(update=chosen)
+    return info.model_copy(update=changes)
 
 
 def device_name(device: torch.device) -> str:
