@@ -183,7 +183,7 @@ class ModelConfig(Config):
 
 
 DENSE: dict[str, Any] = {
-    "rpn_min_score": 0.02,
+    "rpn_min_score": 0.1,
     "rpn_pre_nms_test": 12000,
     "rpn_post_nms_test": 10000,
     "max_detections": 8000,
