@@ -1,7 +1,7 @@
 """Average the quality branch of a model before and after its own training.
 
-    python recipes/average_quality.py runs/first.safetensors runs/nuclei.safetensors \\
-        --share 0.4 --out runs/mean.safetensors
+    python recipes/average_quality.py first.safetensors nuclei.safetensors --share 0.4
+        --out mean.safetensors
 
 All else is that of the second; what the first lacks counts as zeros, with which a new
 branch begins.
