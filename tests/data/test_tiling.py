@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from napari_pffnet.data.tiling import (
     Span,
-    batches,
     context_margin,
     distinct,
     least_tile,
@@ -89,12 +88,6 @@ def test_a_tile_without_a_core_is_refused_with_the_size_that_works():
     with pytest.raises(ValueError, match=r"tile 128 .* at least 160"):
         make_tiles((999, 999), tile=128, margin=64)
     assert make_tiles((999, 999), tile=160, margin=64)[1].x.start == 32
-
-
-def test_tiles_of_equal_shape_go_together():
-    tiles = make_tiles((100, 500), tile=256, margin=64)
-    assert [len(batch) for batch in batches(tiles, 4)] == [2, 1]
-    assert [len(batch) for batch in batches(tiles, 1)] == [1, 1, 1]
 
 
 def overlapping(*columns, scores):

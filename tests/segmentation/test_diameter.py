@@ -13,6 +13,7 @@ from napari_pffnet.segmentation.diameter import (
     look_at,
     may_be_smaller,
 )
+from napari_pffnet.segmentation.view import HeldPlane
 
 
 def squares(sides, scores) -> Detections:
@@ -79,9 +80,10 @@ def test_a_magnifier_is_used_for_nothing_small_objects_and_possible_heaps():
 def test_the_busiest_window_is_where_the_objects_are():
     image = np.zeros((300, 400, 1), np.float32)
     image[210:250:2, 310:350] = 1
-    rows, columns = busiest_window(image, 100)
+    rows, columns = busiest_window(HeldPlane(image), 100)
     assert rows.start <= 210
     assert rows.stop >= 250
     assert columns.start <= 310
     assert columns.stop >= 350
-    assert busiest_window(image[:50, :60], 100) == (slice(0, 50), slice(0, 60))
+    small = HeldPlane(image[:50, :60])
+    assert busiest_window(small, 100) == (slice(0, 50), slice(0, 60))

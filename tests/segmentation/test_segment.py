@@ -10,8 +10,10 @@ from napari_pffnet.config import SegmentConfig
 from napari_pffnet.data.normalize import normalize
 from napari_pffnet.data.tiling import make_tiles
 from napari_pffnet.segmentation import TileDone, segment, segment_iter
-from napari_pffnet.segmentation.inference import Predictor, find_in_tiles, rescale
-from napari_pffnet.segmentation.run import finish
+from napari_pffnet.segmentation.assembly import Assembly
+from napari_pffnet.segmentation.predictor import Predictor
+from napari_pffnet.segmentation.tiles import find_in_tiles
+from napari_pffnet.segmentation.view import HeldPlane, Scaled
 
 from .bright import BrightThings, bright_model, discs, matched_ious
 
@@ -68,14 +70,19 @@ def test_too_little_memory_for_anything_is_said():
 
 def test_tiles_at_once_give_what_they_give_one_by_one():
     image, _ = discs((500, 500), 24, 34)
-    scaled = rescale(normalize(image[..., None]), 1)
+    plane = HeldPlane(np.repeat(normalize(image[..., None]), 3, axis=2))
     tiles = make_tiles((500, 500), tile=256, margin=64)
     results = []
     for batch in (1, 3):
         network = BrightThings().eval()
         predictor = Predictor(network, torch.device("cpu"), torch.float32, batch)
-        steps = find_in_tiles(scaled, tiles, predictor, slack=32)
-        results.append(finish(steps))
+        assembly = Assembly(plane.shape)
+        found = find_in_tiles(
+            Scaled(plane, 1.0), tiles, predictor, slack=32, skip_background=True
+        )
+        for number, part in enumerate(found):
+            assembly.add(number, part)
+        results.append(assembly.finish())
         assert max(shape[0] for shape in network.seen) == (1 if batch == 1 else 2)
     np.testing.assert_array_equal(
         results[0].instances.to_labels(), results[1].instances.to_labels()

@@ -33,6 +33,11 @@ class SegmentConfig(Config):
     tile: Literal["auto"] | Annotated[int, Field(ge=0)] = Field(
         "auto", description="Tile size in pixels; 0: never tile."
     )
+    skip_background: bool = Field(
+        True,
+        description="Do not run the network on tiles of even background; results are "
+        "the same, sooner.",
+    )
     score_threshold: Unit | None = Field(
         None, description="Lowest classification score; default: the model's own."
     )

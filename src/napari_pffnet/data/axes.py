@@ -85,17 +85,9 @@ def arrange(
             f"Pixels of type {array.dtype} are no intensities; convert them to "
             "numbers first."
         )
-    if 0 in array.shape:
-        raise ValueError(f"The image of shape {array.shape} has no pixels.")
-    named = _guess_axes(array) if axes is None else check_axes(array.shape, axes)
+    named = name_axes(array.shape, axes)
+    check_one_plane(array.shape, named)
     pixels, named = _squeeze(array, named)
-    for letter, name in _LONG_NAMES.items():
-        if letter in named:
-            raise ValueError(
-                f"The image of shape {array.shape} has several {name} (axes {named}); "
-                "give one of them, or name the axis as channels with --axes "
-                f"{named.replace(letter, 'C')}."
-            )
     color = _is_color(pixels, named, bool(channel_names))
     pixels = _channels_last(pixels, named)
     if "S" in named and pixels.shape[-1] in (2, 4):
@@ -104,6 +96,31 @@ def arrange(
         pixels = pixels[..., :3]
     names = channel_names if len(channel_names) == pixels.shape[-1] else ()
     return PlanarImage(pixels, color and pixels.shape[-1] == 3, names)
+
+
+def name_axes(shape: tuple[int, ...], axes: str | None = None) -> str:
+    """Return a letter for each axis of an image: those given, or a guess by shape.
+
+    Raises
+    ------
+    ValueError
+        If the image has no pixels, or an axis stays unclear.
+    """
+    if 0 in shape:
+        raise ValueError(f"The image of shape {shape} has no pixels.")
+    return _guess_axes(shape) if axes is None else check_axes(shape, axes)
+
+
+def check_one_plane(shape: tuple[int, ...], axes: str) -> None:
+    """Refuse an image of several planes or time points with a sentence."""
+    named = "".join(a for a, n in zip(axes, shape, strict=True) if n > 1 or a in "YX")
+    for letter, name in _LONG_NAMES.items():
+        if letter in named:
+            raise ValueError(
+                f"The image of shape {shape} has several {name} (axes {named}); "
+                "give one of them, or name the axis as channels with --axes "
+                f"{named.replace(letter, 'C')}."
+            )
 
 
 def check_axes(shape: tuple[int, ...], axes: str) -> str:
@@ -199,16 +216,14 @@ def repeat_channels(
     return np.broadcast_to(pixels[..., :1], (*pixels.shape[:-1], in_channels))
 
 
-def _guess_axes(array: NDArray[np.generic]) -> str:
-    shape = array.shape
-    if array.ndim == 3 and shape[-1] in (3, 4) and min(shape[:2]) > 4:
+def _guess_axes(shape: tuple[int, ...]) -> str:
+    ndim = len(shape)
+    if ndim == 3 and shape[-1] in (3, 4) and min(shape[:2]) > 4:
         return "YXC"
-    leading = next((i for i in range(array.ndim - 2) if shape[i] != 1), None)
-    if array.ndim >= 2 and leading is None:
-        return (
-            ("TZC" + "Y" + "X")[-array.ndim :] if array.ndim <= 5 else _unclear(shape)
-        )
-    if array.ndim == 3 and shape[-1] <= min(_MOST_CHANNELS, *shape[:2]):
+    leading = next((i for i in range(ndim - 2) if shape[i] != 1), None)
+    if ndim >= 2 and leading is None:
+        return "TZCYX"[-ndim:] if ndim <= 5 else _unclear(shape)
+    if ndim == 3 and shape[-1] <= min(_MOST_CHANNELS, *shape[:2]):
         return "YXC"
     return _unclear(shape)
 

@@ -8,14 +8,12 @@ by the overlap of the masks, so that no object is ever cut at a seam.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from numpy.typing import NDArray
 
     from napari_pffnet.instances import Instances
@@ -122,7 +120,8 @@ def make_tiles(shape: tuple[int, int], *, tile: int, margin: int) -> list[Tile]:
     shape
         (Y, X) of the image.
     tile
-        Side of the tiles in pixels, rounded up to a multiple of 32; 0: one tile.
+        Largest side of the tiles in pixels, rounded up to a multiple of 32; they are
+        as small as the same number of them allows.  0: one tile.
     margin
         Pixels of context around every core, except at the edge of the image.
 
@@ -139,12 +138,32 @@ def make_tiles(shape: tuple[int, int], *, tile: int, margin: int) -> list[Tile]:
     return [Tile(y, x) for y in rows for x in columns]
 
 
-def batches(tiles: Sequence[Tile], most: int) -> Iterator[list[Tile]]:
-    """Group neighbours in the list of equal shape, at most ``most`` of them."""
-    for _, group in groupby(tiles, key=lambda tile: tile.shape):
-        equal = list(group)
-        for i in range(0, len(equal), most):
-            yield equal[i : i + most]
+def spread_windows(
+    shape: tuple[int, int], *, side: int, most: int
+) -> list[tuple[slice, slice]]:
+    """Return rows and columns of windows that lie evenly all over an image.
+
+    Parameters
+    ----------
+    shape
+        (Y, X) of the image.
+    side
+        Of the windows, pixels; cut to the image.
+    most
+        There are at most so many, and no more than cover the image.
+    """
+    sides = [min(side, size) for size in shape]
+    fitting = [-(-size // part) for size, part in zip(shape, sides, strict=True)]
+    while fitting[0] * fitting[1] > most:
+        fitting[fitting.index(max(fitting))] -= 1
+    rows, columns = (
+        [
+            slice(start, start + part)
+            for start in np.linspace(0, size - part, count).astype(int).tolist()
+        ]
+        for size, part, count in zip(shape, sides, fitting, strict=True)
+    )
+    return [(row, column) for row in rows for column in columns]
 
 
 def _spans(size: int, tile: int, margin: int) -> list[Span]:
@@ -156,11 +175,13 @@ def _spans(size: int, tile: int, margin: int) -> list[Span]:
             f"tile {tile} is too small for objects that need {margin} pixels of "
             f"context; use at least {least_tile(margin)}, or 0 for no tiles."
         )
+    steps = _steps(size, tile, margin)
+    # No larger than so many tiles need: all else would be seen twice.
+    sides = range(least_tile(margin), tile + 1, STRIDE)
+    tile = next(side for side in sides if _steps(size, side, margin) == steps)
     last = _round_up(size - tile)
-    step = (tile - 2 * margin) // STRIDE * STRIDE
-    count = -(-last // step)
-    # Spread evenly; rounded down, two neighbours are never further than `step`.
-    starts = [i * last // count // STRIDE * STRIDE for i in range(count + 1)]
+    # Spread evenly; rounded down, two neighbours are never further than allowed.
+    starts = [i * last // steps // STRIDE * STRIDE for i in range(steps + 1)]
     stops = [min(start + tile, size) for start in starts]
     seams = [
         (stop + start) // 2 for stop, start in zip(stops[:-1], starts[1:], strict=True)
@@ -170,6 +191,12 @@ def _spans(size: int, tile: int, margin: int) -> list[Span]:
         Span(start, stop, *core, size)
         for start, stop, core in zip(starts, stops, cores, strict=True)
     ]
+
+
+def _steps(size: int, tile: int, margin: int) -> int:
+    """Return how many steps lead from the first to the last tile of an axis."""
+    longest = (tile - 2 * margin) // STRIDE * STRIDE
+    return -(-_round_up(size - tile) // longest)
 
 
 def _round_up(pixels: int) -> int:

@@ -8,6 +8,8 @@ from typing import Literal
 from torch import nn
 from torchvision.ops import FrozenBatchNorm2d
 
+from napari_pffnet.pffnet.norms import ImageNorm
+
 NormFactory = Callable[[int], nn.Module]
 """Makes the norm for a number of channels."""
 
@@ -23,7 +25,7 @@ def n_groups(channels: int) -> int:
 
 
 def _group_norm(channels: int) -> nn.Module:
-    return nn.GroupNorm(n_groups(channels), channels)
+    return ImageNorm(n_groups(channels), channels)
 
 
 def norm_factory(kind: Literal["group", "batch", "frozen_batch"]) -> NormFactory:

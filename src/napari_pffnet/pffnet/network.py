@@ -21,6 +21,7 @@ from napari_pffnet.pffnet.mask_branch import (
     QualityExamples,
     quality_examples,
 )
+from napari_pffnet.pffnet.norms import Moments, measure
 from napari_pffnet.pffnet.semantic_part import FusionInput, SemanticPart
 from napari_pffnet.pffnet.structures import Detections, ImageTarget, NetworkOutput
 
@@ -208,6 +209,21 @@ class PFFNet(nn.Module):
         whole = (padded.shape[-2], padded.shape[-1])
         logits = self.semantic(features, whole)[..., : shape[0], : shape[1]]
         return NetworkOutput(found, logits.float())
+
+    @torch.no_grad()
+    def measure_norms(self, images: Tensor) -> dict[str, Moments]:
+        """Return the statistics of all norms that see images, not RoIs.
+
+        The (B, C, Y, X) images in [0, 1] count as one image; see `norms.holding`.
+        """
+
+        def look() -> None:
+            padded = self.standardise(images)
+            features = self.backbone(padded)
+            if self.semantic is not None:
+                self.semantic(features, (padded.shape[-2], padded.shape[-1]))
+
+        return measure(self, look)
 
     def _detect_one(
         self,

@@ -1,9 +1,9 @@
 """Images to objects: ``segment`` and ``segment_iter``."""
 
-from .inference import to_instances
 from .planes import PlaneDone, PlanesResult, segment_planes, segment_planes_iter
 from .result import SegmentationRecord, SegmentationResult, TileDone
 from .run import segment, segment_iter
+from .tiles import to_instances
 
 __all__ = [
     "PlaneDone",

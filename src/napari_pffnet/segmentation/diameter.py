@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_pffnet.pffnet.structures import Detections
+    from napari_pffnet.segmentation.view import Plane
 
 REDUCTIONS = (1 / 3, 1 / 9)
 """Scales at which large objects are looked for, too."""
@@ -152,26 +153,34 @@ def choose_scale(
     return wanted / diameter
 
 
-def busiest_window(image: NDArray[np.float32], side: int) -> tuple[slice, slice]:
+def busiest_window(plane: Plane, side: int) -> tuple[slice, slice]:
     """Return rows and columns of the window that varies most.
 
     Parameters
     ----------
-    image
-        (Y, X, C).
+    plane
+        Its thumbnail is looked at.
     side
-        Of the window, pixels; cut to the image.
+        Of the window, pixels; cut to the plane.
     """
-    height, width, _ = image.shape
+    height, width = plane.shape
     windows = [
         (slice(y, min(y + side, height)), slice(x, min(x + side, width)))
         for y in _starts(height, side)
         for x in _starts(width, side)
     ]
+    thumbnail = plane.thumbnail
     # Every fourth pixel tells enough of a large window.
-    step = 4 if side > SAMPLE // 4 else 1
-    thin = slice(None, None, step)
-    return max(windows, key=lambda window: float(image[window][thin, thin, 0].std()))
+    skip = max(1, 4 // thumbnail.step) if side > SAMPLE // 4 else 1
+    thin, step = thumbnail.pixels[::skip, ::skip, 0], thumbnail.step * skip
+    return max(
+        windows,
+        key=lambda window: float(
+            thin[
+                tuple(slice(s.start // step, -(-s.stop // step)) for s in window)
+            ].std()
+        ),
+    )
 
 
 def _starts(size: int, side: int) -> list[int]:

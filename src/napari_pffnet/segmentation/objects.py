@@ -1,34 +1,48 @@
-"""The objects of a prepared image: their size, the scale, the tiles, the network."""
+"""The objects of a plane: their size, the scale, the tiles, the network."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from napari_pffnet.data.tiling import context_margin, least_tile, make_tiles
+import numpy as np
+
+from napari_pffnet.data.tiling import (
+    Tile,
+    context_margin,
+    least_tile,
+    make_tiles,
+    spread_windows,
+)
 from napari_pffnet.instances import Instances
 from napari_pffnet.segmentation import diameter as sizes
-from napari_pffnet.segmentation.inference import (
-    Predictor,
-    TileOutput,
-    find_in_tiles,
-    rescale,
-)
+from napari_pffnet.segmentation.assembly import Assembly
+from napari_pffnet.segmentation.background import is_background
 from napari_pffnet.segmentation.result import Found, TileDone
+from napari_pffnet.segmentation.tiles import TileFound, find_in_tiles, found_in
+from napari_pffnet.segmentation.view import Plane, Scaled, Window
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from napari_pffnet.config import CheckpointInfo
+    from napari_pffnet.pffnet.norms import Moments
+    from napari_pffnet.segmentation.assembly import ClassMap
+    from napari_pffnet.segmentation.predictor import Predictor, TileOutput
 
 TileSize = Literal["auto"] | int
 """Side of the tiles in pixels; 0: none."""
 
 WHOLE_UP_TO = 1.5
 """Images up to so many times the tile size stay whole."""
+_NORM_SIDE = 512
+"""Side of the windows that the statistics of all tiles come from, pixels."""
+_NORM_WINDOWS = 9
+"""How many of them; on a mosaic of 1248 x 1248 four of them brought the agreement of
+tiles of 256 with the whole from AJI 0.977 to 0.991, all of the image to 0.997."""
+_NORM_CANDIDATES = 25
+"""How many are read to find some that show more than background."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +68,41 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Plan:
+    """Which tiles go through the network, and at what scale.
+
+    Attributes
+    ----------
+    scaled
+        The plane as the network will see it.
+    tiles
+        Cut from it.
+    slack
+        See `Tile.owns`.
+    skip_background
+        Spare the network tiles that hold nothing but an even background.
+    diameter
+        Given or estimated, pixels of the plane as given; None if unknown.
+    side
+        Of the tiles; 0: there is one, the whole.
+    norms
+        Statistics that all tiles share, see `pffnet.norms`.
+    """
+
+    scaled: Scaled
+    tiles: tuple[Tile, ...]
+    slack: float
+    skip_background: bool
+    diameter: float | None
+    side: int
+    norms: Mapping[str, Moments]
+
+
+Finder = Callable[[Plan, Sequence[int]], Iterator[tuple[int, TileFound]]]
+"""Finds what the tiles of a plan with these numbers show, in any order."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Estimate:
     """Size of the objects, how many looks it took, and what they were worth.
 
@@ -72,105 +121,167 @@ class _Estimate:
     whole: TileOutput | None = None
 
 
-def nothing(shape: tuple[int, ...]) -> Outcome:
-    """Return that an image of ``shape`` (Y, X, ...) holds no objects."""
-    found = Found(Instances.empty((shape[0], shape[1])), None)
-    return Outcome(found, None, 1.0, 0)
+def nothing(shape: tuple[int, int]) -> Outcome:
+    """Return that an image of ``shape`` (Y, X) holds no objects."""
+    return Outcome(Found(Instances.empty(shape), None), None, 1.0, 0)
+
+
+def local_finder(predictor: Predictor) -> Finder:
+    """Return what runs the tiles through the network in this process."""
+
+    def find(plan: Plan, numbers: Sequence[int]) -> Iterator[tuple[int, TileFound]]:
+        found = find_in_tiles(
+            plan.scaled,
+            [plan.tiles[number] for number in numbers],
+            replace(predictor, norms=plan.norms),
+            slack=plan.slack,
+            skip_background=plan.skip_background and len(plan.tiles) > 1,
+        )
+        return zip(numbers, found, strict=True)
+
+    return find
 
 
 def find_objects(
-    pixels: NDArray[np.float32],
+    plane: Plane,
     predictor: Predictor,
     info: CheckpointInfo,
+    *,
     diameter: Literal["auto"] | float,
     tile: TileSize,
+    skip_background: bool,
+    finder: Finder | None = None,
+    classes: ClassMap | None = None,
 ) -> Generator[TileDone, None, Outcome]:
-    """Find the objects of an image.
+    """Find the objects of a plane.
 
     Parameters
     ----------
-    pixels
-        (Y, X, C) float32 in [0, 1].
+    plane
+        What the network sees.
     predictor
         The network.
     info
-        What the network was trained on.
+        What it was trained on.
     diameter
         Of the objects in pixels, or ``"auto"``: found by a first quick look.
     tile
         Side of the tiles; ``"auto"``: as validated, for large images only.
+    skip_background
+        Spare the network tiles that hold nothing but an even background.
+    finder
+        Runs the tiles; by default in this process, through ``predictor``.
+    classes
+        Where the class map goes, see `Assembly`.
     """
     if diameter == "auto":
-        estimate = yield from _estimate(pixels, predictor, info, tile)
+        estimate = yield from _estimate(plane, predictor, info, tile)
     else:
         estimate = _Estimate(float(diameter))
-    scale = sizes.choose_scale(estimate.diameter, info.diameter, info.diameter_range)
-    scaled = rescale(pixels, scale)
-    margin = context_margin((estimate.diameter or info.diameter) * scale)
-    side = _tile_side(tile, scaled.pixels.shape, info, margin)
-    tiles = make_tiles(scaled.pixels.shape[:2], tile=side, margin=margin)
-    steps = find_in_tiles(
-        scaled,
-        tiles,
-        predictor,
-        slack=margin / 2,
-        known=estimate.whole if scale == 1 and len(tiles) == 1 else None,
+    plan = _plan(
+        plane, predictor, info, estimate.diameter, tile, skip_background=skip_background
     )
-    total = estimate.looks + len(tiles)
-    while True:
-        try:
-            yield TileDone(estimate.looks + next(steps), total)
-        except StopIteration as stop:
-            return Outcome(stop.value, estimate.diameter, scale, side)
+    assembly = Assembly(plane.shape, classes)
+    total = estimate.looks + len(plan.tiles)
+    for done, (number, found) in enumerate(_found(plan, estimate, predictor, finder)):
+        assembly.add(number, found)
+        yield TileDone(estimate.looks + done + 1, total)
+    return Outcome(assembly.finish(), plan.diameter, plan.scaled.scale, plan.side)
+
+
+def _plan(
+    plane: Plane,
+    predictor: Predictor,
+    info: CheckpointInfo,
+    diameter: float | None,
+    tile: TileSize,
+    *,
+    skip_background: bool,
+) -> Plan:
+    scale = sizes.choose_scale(diameter, info.diameter, info.diameter_range)
+    scaled = Scaled(plane, scale)
+    margin = context_margin((diameter or info.diameter) * scale)
+    side = _tile_side(tile, scaled.shape, info, margin)
+    tiles = make_tiles(scaled.shape, tile=side, margin=margin)
+    return Plan(
+        scaled,
+        tuple(tiles),
+        margin / 2,
+        skip_background,
+        diameter,
+        side,
+        norms=_common_norms(scaled, predictor) if len(tiles) > 1 else {},
+    )
+
+
+def _common_norms(scaled: Scaled, predictor: Predictor) -> dict[str, Moments]:
+    """Return statistics for all tiles, from windows all over the plane.
+
+    From what there is to look at, if there is any, as in training.
+    """
+    windows = spread_windows(scaled.shape, side=_NORM_SIDE, most=_NORM_CANDIDATES)
+    samples = [scaled.read(*window) for window in windows]
+    busy = [sample for sample in samples if not is_background(sample)] or samples
+    chosen = np.linspace(0, len(busy) - 1, min(len(busy), _NORM_WINDOWS)).astype(int)
+    return predictor.measure_norms([busy[i] for i in chosen])
+
+
+def _found(
+    plan: Plan, estimate: _Estimate, predictor: Predictor, finder: Finder | None
+) -> Iterator[tuple[int, TileFound]]:
+    """Run the tiles, but for the only one whose output is known already."""
+    if estimate.whole is not None and plan.scaled.scale == 1 and len(plan.tiles) == 1:
+        tile = plan.tiles[0]
+        yield 0, found_in(tile, estimate.whole, plan.scaled, slack=plan.slack)
+        return
+    yield from (finder or local_finder(predictor))(plan, range(len(plan.tiles)))
 
 
 def _tile_side(
-    tile: TileSize, shape: tuple[int, ...], info: CheckpointInfo, margin: int
+    tile: TileSize, shape: tuple[int, int], info: CheckpointInfo, margin: int
 ) -> int:
     """Return the side of the tiles, 0 for none."""
     if tile != "auto":
         return tile
     side = max(info.tile_size, least_tile(margin))
-    return side if max(shape[:2]) > WHOLE_UP_TO * side else 0
+    return side if max(shape) > WHOLE_UP_TO * side else 0
 
 
 def _estimate(
-    pixels: NDArray[np.float32],
-    predictor: Predictor,
-    info: CheckpointInfo,
-    tile: TileSize,
+    plane: Plane, predictor: Predictor, info: CheckpointInfo, tile: TileSize
 ) -> Generator[TileDone, None, _Estimate]:
-    """Look at the image at several scales and measure what is found."""
-    height, width, _ = pixels.shape
-    side = _tile_side(tile, pixels.shape, info, 0)
+    """Look at the plane at several scales and measure what is found."""
+    height, width = plane.shape
+    side = _tile_side(tile, plane.shape, info, 0)
     is_whole = side == 0 or max(height, width) <= side
     scales = [s for s in sizes.REDUCTIONS if min(height, width) * s >= sizes.LEAST_SIDE]
     expected = 2 + len(scales)
-    whole = predictor(pixels)[0] if is_whole else None
-    looks = [_look(pixels, predictor, info, 1.0, whole)]
+    pixels = plane.read(slice(0, height), slice(0, width)) if is_whole else None
+    whole = None if pixels is None else predictor(pixels)[0]
+    looks = [_look(plane, predictor, info, 1.0, whole)]
     yield TileDone(1, expected)
     for scale in scales:
-        looks.append(_look(pixels, predictor, info, scale))
+        looks.append(_look(plane, predictor, info, scale))
         yield TileDone(len(looks), expected)
     if sizes.may_be_smaller(looks, info.diameter_range):
-        looks.append(_look(pixels, predictor, info, sizes.MAGNIFICATION))
+        looks.append(_look(plane, predictor, info, sizes.MAGNIFICATION))
         yield TileDone(len(looks), expected)
     return _Estimate(sizes.estimate_diameter(looks), len(looks), whole)
 
 
 def _look(
-    pixels: NDArray[np.float32],
+    plane: Plane,
     predictor: Predictor,
     info: CheckpointInfo,
     scale: float,
     output: TileOutput | None = None,
 ) -> sizes.Look:
-    """Show the network the busiest part of an image at one scale."""
+    """Show the network the busiest part of a plane at one scale."""
     if output is not None:
-        shape = (pixels.shape[0], pixels.shape[1])
-        return sizes.look_at(output.detections, shape, scale, info.diameter_range)
+        return sizes.look_at(output.detections, plane.shape, scale, info.diameter_range)
     side = sizes.SAMPLE if scale <= 1 else sizes.MAGNIFIED_SAMPLE
-    window = sizes.busiest_window(pixels, round(side / scale))
-    seen = rescale(pixels[window], scale).pixels
+    part = Window(plane, *sizes.busiest_window(plane, round(side / scale)))
+    window = Scaled(part, scale)
+    seen = window.read(*(slice(0, n) for n in window.shape))
     (output,) = predictor(seen, least_score=sizes.LEAST_SCORE)
-    return sizes.look_at(output.detections, seen.shape[:2], scale, info.diameter_range)
+    return sizes.look_at(output.detections, window.shape, scale, info.diameter_range)

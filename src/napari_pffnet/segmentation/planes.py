@@ -15,6 +15,7 @@ from napari_pffnet.data.tiling import context_margin
 from napari_pffnet.segmentation.result import Found, paint_classes
 from napari_pffnet.segmentation.run import find_iter, finish
 from napari_pffnet.segmentation.stack import Stack
+from napari_pffnet.segmentation.view import view_plane
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -200,13 +201,10 @@ def _search_planes(
     seen = stack.around(region, margin)
     searches: dict[int, Search] = {}
     for number in sorted(range(stack.planes), key=lambda n: n != stack.planes // 2):
-        steps = find_iter(
-            stack.read_plane(number, seen),
-            model,
-            config,
-            channel_names=channel_names,
-            limits=limits,
+        view = view_plane(
+            stack, number, seen, model.info, config, channel_names, limits
         )
+        steps = find_iter(view, model, config)
         search = yield from _counted(steps, len(searches) + 1, stack.planes)
         searches[number] = _placed(search, region, seen, stack.shape_yx)
         if config.diameter == "auto" and search.record.diameter is not None:

@@ -79,16 +79,22 @@ def choose(
     )
 
 
+def narrow_flaw(shape: tuple[int, int]) -> str:
+    """Say that an image of ``shape`` (Y, X) is too narrow, or nothing."""
+    height, width = shape
+    if min(height, width) >= _LEAST_SIDE:
+        return ""
+    return (
+        f"The image of {height} x {width} pixels is too narrow to hold objects; "
+        "nothing was segmented."
+    )
+
+
 def _flaw(raw: NDArray[np.generic], unit: NDArray[np.float32]) -> str:
     """Say why an image holds no object, or nothing."""
-    height, width = raw.shape[:2]
-    if min(height, width) < _LEAST_SIDE:
-        return (
-            f"The image of {height} x {width} pixels is too narrow to hold objects; "
-            "nothing was segmented."
-        )
-    if unit.max() > unit.min():
-        return ""
+    narrow = narrow_flaw((raw.shape[0], raw.shape[1]))
+    if narrow or unit.max() > unit.min():
+        return narrow
     if raw.dtype.kind == "f" and not np.isfinite(raw).any():
         return "The image has no finite pixel; nothing was segmented."
     return "The image is constant; nothing was segmented."

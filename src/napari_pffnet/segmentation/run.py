@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 
 from napari_pffnet.config import SegmentConfig
-from napari_pffnet.segmentation.inference import Predictor, choose_dtype
+from napari_pffnet.data.axes import check_one_plane
 from napari_pffnet.segmentation.means import Means, first_means, lesser_means
 from napari_pffnet.segmentation.objects import Outcome, find_objects, nothing
-from napari_pffnet.segmentation.prepare import prepare
+from napari_pffnet.segmentation.predictor import Predictor, choose_dtype
 from napari_pffnet.segmentation.result import (
     Search,
     SegmentationRecord,
@@ -19,15 +19,18 @@ from napari_pffnet.segmentation.result import (
     TileDone,
     paint_result,
 )
+from napari_pffnet.segmentation.stack import Stack
+from napari_pffnet.segmentation.view import View, view_plane
 from napari_pffnet.weights import Model, library_versions
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    import numpy as np
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
-    from napari_pffnet.data.normalize import IntensityLimits
+    from napari_pffnet.segmentation.assembly import ClassMap
+    from napari_pffnet.segmentation.stack import Sliceable
+    from napari_pffnet.segmentation.view import Plane
 
 Result = TypeVar("Result")
 
@@ -35,7 +38,7 @@ logger = logging.getLogger("napari_pffnet")
 
 
 def segment(
-    image: ArrayLike,
+    image: ArrayLike | Sliceable,
     model: Model,
     *,
     channel_names: tuple[str, ...] = (),
@@ -47,7 +50,9 @@ def segment(
     Parameters
     ----------
     image
-        (Y, X), (Y, X, C), or any axes named by ``axes``; any real dtype.
+        (Y, X), (Y, X, C), or any axes named by ``axes``; any real dtype.  Of dask and
+        zarr arrays, memory-mapped files and the like no more is read at a time than
+        a tile.
     model
         As `load_model` returns it.
     channel_names
@@ -78,7 +83,7 @@ def segment(
 
 
 def segment_iter(
-    image: ArrayLike,
+    image: ArrayLike | Sliceable,
     model: Model,
     config: SegmentConfig | None = None,
     *,
@@ -89,35 +94,43 @@ def segment_iter(
 
     Yields after each piece of the image; see `segment` for the rest.
     """
-    search = yield from find_iter(
-        image, model, config or SegmentConfig(), channel_names=channel_names
-    )
+    config = config or SegmentConfig()
+    view = view_image(image, model, config, channel_names)
+    search = yield from find_iter(view, model, config)
     for note in search.notes:
         logger.info(note)
     return paint_result(search, model.info, pixel_size_um=pixel_size_um)
 
 
-def find_iter(
-    image: ArrayLike,
+def view_image(
+    image: ArrayLike | Sliceable,
     model: Model,
     config: SegmentConfig,
-    *,
     channel_names: tuple[str, ...] = (),
-    limits: IntensityLimits | None = None,
-) -> Generator[TileDone, None, Search]:
-    """Search one image for objects in steps; see `segment`.
+) -> View:
+    """Return an image of one plane as the network sees it; see `segment`."""
+    stack = Stack.of(image, config.axes)
+    check_one_plane(stack.image.shape, stack.axes)
+    config = config.model_copy(update={"axes": stack.plane_axes})
+    return view_plane(stack, 0, stack.clip(None), model.info, config, channel_names)
 
-    ``limits`` are the intensities that become 0 and 1 where the image is a part of
-    another one; by default its own.
+
+def find_iter(
+    view: View, model: Model, config: SegmentConfig, *, classes: ClassMap | None = None
+) -> Generator[TileDone, None, Search]:
+    """Search one plane for objects in steps; see `segment`.
+
+    Its class map is written into ``classes`` where these are given.
     """
-    prepared = prepare(image, model.info, config, channel_names, limits)
-    notes = list(prepared.notes)
-    if prepared.flaw:
-        outcome = nothing(prepared.pixels.shape)
-        notes.append(prepared.flaw)
+    notes = list(view.notes)
+    if view.flaw:
+        outcome = nothing(view.plane.shape)
+        notes.append(view.flaw)
         yield TileDone(1, 1)
     else:
-        outcome = yield from _find_within_memory(prepared.pixels, model, config, notes)
+        outcome = yield from _find_within_memory(
+            view.plane, model, config, notes, classes
+        )
     if outcome.scale != 1:
         notes.append(
             f"The objects measure about {outcome.diameter:.3g} pixels; the image was "
@@ -137,10 +150,11 @@ def finish(steps: Generator[Any, None, Result]) -> Result:
 
 
 def _find_within_memory(
-    pixels: NDArray[np.float32],
+    plane: Plane,
     model: Model,
     config: SegmentConfig,
     notes: list[str],
+    classes: ClassMap | None,
 ) -> Generator[TileDone, None, Outcome]:
     """Find the objects; where the memory ends, with less of it."""
     means = first_means(model.device, config.tile)
@@ -148,9 +162,9 @@ def _find_within_memory(
     try:
         while True:
             try:
-                return (yield from _find(pixels, model, config, means))
+                return (yield from _find(plane, model, config, means, classes))
             except torch.OutOfMemoryError:
-                means = lesser_means(means, pixels.shape, model.info)
+                means = lesser_means(means, plane.shape, model.info)
                 notes.append(f"The memory did not suffice; used {means}.")
             # Outside of the handler, which holds the tensors of the failure.
             torch.cuda.empty_cache()
@@ -159,7 +173,11 @@ def _find_within_memory(
 
 
 def _find(
-    pixels: NDArray[np.float32], model: Model, config: SegmentConfig, means: Means
+    plane: Plane,
+    model: Model,
+    config: SegmentConfig,
+    means: Means,
+    classes: ClassMap | None,
 ) -> Generator[TileDone, None, Outcome]:
     predictor = Predictor(
         model.network.to(means.device),
@@ -169,7 +187,13 @@ def _find(
     )
     return (
         yield from find_objects(
-            pixels, predictor, model.info, config.diameter, means.tile
+            plane,
+            predictor,
+            model.info,
+            diameter=config.diameter,
+            tile=means.tile,
+            skip_background=config.skip_background,
+            classes=classes,
         )
     )
 

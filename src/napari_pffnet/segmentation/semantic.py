@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -13,42 +14,56 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_pffnet.data.tiling import Span, Tile
+    from napari_pffnet.segmentation.view import Scaled
 
 _STRIP = 512
 """Rows that are interpolated at once."""
 
 
-def paint_core(
-    semantic: NDArray[np.uint8],
-    logits: Tensor,
-    tile: Tile,
-    factors: tuple[float, float],
-) -> None:
-    """Write the most likely class of every pixel of a tile's core.
+@dataclass(frozen=True, slots=True)
+class ClassPatch:
+    """Part of a class map.
+
+    Attributes
+    ----------
+    place
+        Rows and columns of the plane.
+    pixels
+        uint8 of that shape.
+    """
+
+    place: tuple[slice, slice]
+    pixels: NDArray[np.uint8]
+
+
+def classes_of_core(logits: Tensor, tile: Tile, scaled: Scaled) -> ClassPatch:
+    """Return the most likely class of every pixel of a tile's core.
 
     Parameters
     ----------
-    semantic
-        (Y, X) of the image as given; changed in place.
     logits
         (C + 1, y, x) of the whole tile.
     tile
-        Cut from the image as the network sees it.
-    factors
-        Pixels of the image as given a pixel of the network's, along y and x.
+        Cut from ``scaled``.
+    scaled
+        The plane as the network sees it.
     """
+    factors = scaled.factors
     rows, columns = (
         _core_of_image(span, factor, size)
         for span, factor, size in zip(
-            (tile.y, tile.x), factors, semantic.shape, strict=True
+            (tile.y, tile.x), factors, scaled.plane.shape, strict=True
         )
     )
+    pixels = np.empty((rows.stop - rows.start, columns.stop - columns.start), np.uint8)
     edges = [*range(rows.start, rows.stop, _STRIP), rows.stop]
     # Whole images of float logits do not fit: strip by strip.
     for start, stop in pairwise(edges):
         part = _sample(logits, -2, slice(start, stop), tile.y, factors[0])
         part = _sample(part, -1, columns, tile.x, factors[1])
-        semantic[start:stop, columns] = part.argmax(0).to(torch.uint8).cpu().numpy()
+        likely = part.argmax(0).to(torch.uint8).cpu().numpy()
+        pixels[start - rows.start : stop - rows.start] = likely
+    return ClassPatch((rows, columns), pixels)
 
 
 def _core_of_image(span: Span, factor: float, size: int) -> slice:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
 import numpy as np
 
 from napari_pffnet.config import Region
-from napari_pffnet.data.axes import check_axes
+from napari_pffnet.data.axes import name_axes
 from napari_pffnet.data.normalize import limits_of_sample, sample_slices
 from napari_pffnet.data.tiling import STRIDE
 from napari_pffnet.segmentation.prepare import choose
@@ -17,7 +17,7 @@ from napari_pffnet.segmentation.prepare import choose
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from napari_pffnet.config import CheckpointInfo, SegmentConfig
     from napari_pffnet.data.normalize import IntensityLimits
@@ -36,6 +36,18 @@ class Sliceable(Protocol):
         ...
 
 
+def as_sliceable(image: ArrayLike | Sliceable) -> Sliceable:
+    """Return what can be read part by part as it is, all else as an array.
+
+    A dask array of chunks whose sizes are not known until they are computed is all
+    else, too.
+    """
+    shape = getattr(image, "shape", None)
+    if shape is None or not hasattr(image, "__getitem__") or np.isnan(shape).any():
+        return np.asarray(image)
+    return cast("Sliceable", image)
+
+
 @dataclass(frozen=True, slots=True)
 class Stack:
     """An image whose axes are known.
@@ -52,18 +64,16 @@ class Stack:
     axes: str
 
     @classmethod
-    def of(cls, image: Sliceable, axes: str) -> Self:
-        """Check that the axes are those of the image.
+    def of(cls, image: ArrayLike | Sliceable, axes: str | None) -> Self:
+        """Name the axes of an image, which is not read.
 
         Raises
         ------
         ValueError
-            If they are not, or the image has no pixels.
+            If they are unclear, or the image has no pixels.
         """
-        shape = tuple(image.shape)
-        if 0 in shape:
-            raise ValueError(f"The image of shape {shape} has no pixels.")
-        return cls(image, check_axes(shape, axes))
+        array = as_sliceable(image)
+        return cls(array, name_axes(tuple(array.shape), axes))
 
     @property
     def leading_axes(self) -> str:
@@ -90,13 +100,21 @@ class Stack:
         """How many planes there are."""
         return math.prod(self.leading)
 
-    def read_plane(self, number: int, part: Region) -> NDArray[np.generic]:
-        """Read a part of the plane with this number, in C order of leading axes."""
+    def read_plane(
+        self, number: int, part: Region, *, step: int = 1
+    ) -> NDArray[np.generic]:
+        """Read a part of the plane with this number, in C order of leading axes.
+
+        Of rows and columns every ``step``-th.
+        """
         place = np.unravel_index(number, self.leading) if self.leading else ()
         index: dict[str, int | slice] = {
             axis: int(i) for axis, i in zip(self.leading_axes, place, strict=True)
         }
-        index |= {"Y": slice(part.y0, part.y1), "X": slice(part.x0, part.x1)}
+        index |= {
+            "Y": slice(part.y0, part.y1, step),
+            "X": slice(part.x0, part.x1, step),
+        }
         return self._read(index)
 
     def limits(

@@ -10,7 +10,7 @@ import numpy as np
 from napari_pffnet.config import Thresholds
 from napari_pffnet.evaluation import aji, panoptic_quality
 from napari_pffnet.segmentation import to_instances
-from napari_pffnet.segmentation.inference import Predictor
+from napari_pffnet.segmentation.predictor import Predictor
 from napari_pffnet.training.steps import SetScores
 
 if TYPE_CHECKING:

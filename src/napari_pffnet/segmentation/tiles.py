@@ -1,0 +1,159 @@
+"""The tiles of a plane through the network, one after the other."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from napari_pffnet.instances import Instances
+from napari_pffnet.segmentation.background import is_background
+from napari_pffnet.segmentation.semantic import ClassPatch, classes_of_core
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_pffnet.data.tiling import Tile
+    from napari_pffnet.pffnet.structures import Detections
+    from napari_pffnet.segmentation.predictor import Predictor, TileOutput
+    from napari_pffnet.segmentation.view import Scaled
+
+
+@dataclass(frozen=True, slots=True)
+class TileFound:
+    """What one tile gives, in pixels of the plane.
+
+    Attributes
+    ----------
+    tile
+        That was seen.
+    whole, cut
+        Candidates that it owns: those that it shows whole, and those it cuts.
+    classes
+        The class map of its core, or None without a semantic branch.
+    """
+
+    tile: Tile
+    whole: Instances
+    cut: Instances
+    classes: ClassPatch | None
+
+    @classmethod
+    def nothing(cls, tile: Tile, shape: tuple[int, int]) -> TileFound:
+        """Return that a tile of a plane of ``shape`` holds no objects."""
+        return cls(tile, Instances.empty(shape), Instances.empty(shape), None)
+
+
+def find_in_tiles(
+    scaled: Scaled,
+    tiles: Sequence[Tile],
+    predictor: Predictor,
+    *,
+    slack: float,
+    skip_background: bool,
+) -> Generator[TileFound, None, None]:
+    """Send tiles through the network in their order; the next is read meanwhile.
+
+    Parameters
+    ----------
+    scaled
+        The plane.
+    tiles
+        Cut from ``scaled``.
+    predictor
+        The network.
+    slack
+        See `Tile.owns`.
+    skip_background
+        Spare the network tiles that hold nothing but an even background.
+    """
+    seen = _read_ahead(scaled, tiles, skip_background=skip_background)
+    for batch in _batches(seen, predictor.batch):
+        if batch[0].is_background:
+            yield TileFound.nothing(batch[0].tile, scaled.plane.shape)
+            continue
+        outputs = predictor(*(one.pixels for one in batch))
+        for one, output in zip(batch, outputs, strict=True):
+            yield found_in(one.tile, output, scaled, slack=slack)
+
+
+def found_in(
+    tile: Tile, output: TileOutput, scaled: Scaled, *, slack: float
+) -> TileFound:
+    """Take what a tile owns of the network's output, in pixels of the plane."""
+    found, shape = output.detections, scaled.plane.shape
+    boxes = found.boxes + found.boxes.new_tensor([tile.x.start, tile.y.start] * 2)
+    owned = tile.owns(boxes.numpy(), slack=slack)
+    cut = tile.cuts(boxes.numpy())
+    y, x = scaled.factors
+    placed = replace(found, boxes=boxes * boxes.new_tensor([x, y, x, y]))
+    whole, part = (
+        to_instances(placed.select(torch.from_numpy(chosen)), shape)
+        for chosen in (owned & ~cut, owned & cut)
+    )
+    logits = output.semantic_logits
+    return TileFound(
+        tile,
+        whole,
+        part,
+        None if logits is None else classes_of_core(logits, tile, scaled),
+    )
+
+
+def to_instances(found: Detections, shape: tuple[int, int]) -> Instances:
+    """Turn candidates of a network into pixels of an image of ``shape`` (Y, X)."""
+    return Instances.from_mask_grids(
+        found.mask_logits.sigmoid().numpy(),
+        found.boxes.numpy(),
+        found.class_ids.numpy(),
+        found.scores.numpy(),
+        found.qualities.numpy(),
+        shape,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A tile and its pixels."""
+
+    tile: Tile
+    pixels: NDArray[np.float32]
+    is_background: bool
+
+
+def _read_ahead(
+    scaled: Scaled, tiles: Sequence[Tile], *, skip_background: bool
+) -> Iterator[_Seen]:
+    """Read tile after tile, each while the one before it is at work."""
+
+    def read(tile: Tile) -> _Seen:
+        pixels = scaled.read(*tile.slices)
+        return _Seen(tile, pixels, skip_background and is_background(pixels))
+
+    with ThreadPoolExecutor(1, "reading") as reader:
+        coming = reader.submit(read, tiles[0])
+        for tile in tiles[1:]:
+            ready, coming = coming, reader.submit(read, tile)
+            yield ready.result()
+        yield coming.result()
+
+
+def _batches(tiles: Iterable[_Seen], most: int) -> Iterator[list[_Seen]]:
+    """Group neighbours of equal shape, at most ``most``; background stays alone."""
+    batch: list[_Seen] = []
+    for one in tiles:
+        full = len(batch) == most or one.is_background
+        if batch and (full or one.pixels.shape != batch[0].pixels.shape):
+            yield batch
+            batch = []
+        if one.is_background:
+            yield [one]
+        else:
+            batch.append(one)
+    if batch:
+        yield batch

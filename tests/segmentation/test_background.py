@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_pffnet.data.normalize import normalize
+from napari_pffnet.data.readers import read_image, read_labels
+from napari_pffnet.segmentation import segment
+from napari_pffnet.segmentation.background import is_background
+
+from .bright import bright_model, discs
+
+
+def background(noise, side=256):
+    rng = np.random.default_rng(0)
+    return (0.3 + noise * rng.normal(size=(side, side, 1))).astype(np.float32)
+
+
+@pytest.mark.parametrize("noise", [0, 0.001, 0.02, 0.1])
+def test_even_background_and_its_noise_are_nothing(noise):
+    assert is_background(background(noise))
+
+
+@pytest.mark.parametrize("noise", [0, 0.01, 0.05])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_single_small_object_is_something(noise, sign):
+    image = background(noise)
+    image[100:108, 50:58] += sign * (0.05 + 5 * noise)
+    assert not is_background(image)
+
+
+def test_no_tile_with_a_real_nucleus_is_taken_for_background(shared_data):
+    for path in sorted((shared_data / "bbbc039" / "val" / "images").iterdir())[:6]:
+        image = normalize(np.asarray(read_image(path).array)[..., None])
+        labels = read_labels(path.parents[1] / "labels" / path.name)
+        for y in range(0, image.shape[0], 128):
+            for x in range(0, image.shape[1], 128):
+                part = (slice(y, y + 128), slice(x, x + 128))
+                if np.count_nonzero(labels[part]) > 50:
+                    assert not is_background(image[part])
+
+
+def test_empty_tiles_are_spared_and_the_result_is_the_same():
+    image, _ = discs((300, 300), 24, 34)
+    wide = np.pad(image, ((0, 500), (0, 700)), constant_values=100)
+    results, seen = [], []
+    for skip in (True, False):
+        model = bright_model()
+        options = {"tile": 256, "diameter": 24, "skip_background": skip}
+        results.append(segment(wide, model, **options))
+        seen.append(len(model.network.seen))
+    assert seen[0] < seen[1] / 2
+    np.testing.assert_array_equal(results[0].labels, results[1].labels)
+    np.testing.assert_array_equal(results[0].semantic, results[1].semantic)
