@@ -64,7 +64,7 @@ def test_where_memory_ends_tiles_do_and_the_user_is_told():
 
 
 def test_too_little_memory_for_anything_is_said():
-    with pytest.raises(torch.OutOfMemoryError, match="not even in tiles of 280"):
+    with pytest.raises(torch.OutOfMemoryError, match="not even in tiles of 256"):
         segment(discs((560, 540), 24, 34)[0], bright_model(most_pixels=10), tile=0)
 
 

@@ -19,6 +19,7 @@ from napari_pffnet.instances import Instances
 from napari_pffnet.segmentation import diameter as sizes
 from napari_pffnet.segmentation.assembly import Assembly
 from napari_pffnet.segmentation.background import is_background
+from napari_pffnet.segmentation.memory import is_out_of_memory
 from napari_pffnet.segmentation.result import Found, TileDone
 from napari_pffnet.segmentation.tiles import TileFound, find_in_tiles, found_in
 from napari_pffnet.segmentation.view import Plane, Scaled, Window
@@ -223,7 +224,14 @@ def _common_norms(scaled: Scaled, predictor: Predictor) -> dict[str, Moments]:
     samples = [scaled.read(*window) for window in windows]
     busy = [sample for sample in samples if not is_background(sample)] or samples
     chosen = np.linspace(0, len(busy) - 1, min(len(busy), _NORM_WINDOWS)).astype(int)
-    return predictor.measure_norms([busy[i] for i in chosen])
+    while True:
+        try:
+            return predictor.measure_norms([busy[i] for i in chosen])
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error) or len(chosen) == 1:
+                raise
+        # Fewer of them still let all tiles agree with each other.
+        chosen = chosen[::2]
 
 
 def _found(

@@ -10,6 +10,7 @@ import torch
 from napari_pffnet.config import SegmentConfig
 from napari_pffnet.data.axes import check_one_plane
 from napari_pffnet.segmentation.means import Means, first_means, lesser_means
+from napari_pffnet.segmentation.memory import is_out_of_memory
 from napari_pffnet.segmentation.objects import Outcome, find_objects, nothing
 from napari_pffnet.segmentation.predictor import Predictor, choose_dtype
 from napari_pffnet.segmentation.result import (
@@ -157,13 +158,17 @@ def _find_within_memory(
     classes: ClassMap | None,
 ) -> Generator[TileDone, None, Outcome]:
     """Find the objects; where the memory ends, with less of it."""
-    means = first_means(model.device, config.tile)
+    means = first_means(model.device, config.tile, model.info)
+    if means.tile != config.tile:
+        notes.append(f"Little memory is free; used {means}.")
     model.network.eval()
     try:
         while True:
             try:
                 return (yield from _find(plane, model, config, means, classes))
-            except torch.OutOfMemoryError:
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
                 means = lesser_means(means, plane.shape, model.info)
                 notes.append(f"The memory did not suffice; used {means}.")
             # Outside of the handler, which holds the tensors of the failure.

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import psutil
+import pytest
+import torch
+
+from napari_pffnet.segmentation import segment
+from napari_pffnet.segmentation.means import Means, first_means
+from napari_pffnet.segmentation.memory import is_out_of_memory
+
+from .bright import bright_model, discs
+
+CPU = torch.device("cpu")
+
+
+def memory(monkeypatch, available):
+    monkeypatch.setattr(
+        psutil, "virtual_memory", lambda: type("_", (), {"available": available})
+    )
+
+
+def test_tiles_are_as_large_as_validated_where_memory_allows(monkeypatch):
+    info = bright_model().info.model_copy(update={"tile_size": 1024})
+    memory(monkeypatch, 16 * 10**9)
+    assert first_means(CPU, "auto", info) == Means(CPU, "auto", 1)
+    memory(monkeypatch, 10**9)
+    tile = first_means(CPU, "auto", info).tile
+    assert 256 <= tile < 1024
+    assert tile % 32 == 0
+    memory(monkeypatch, 0)
+    assert first_means(CPU, "auto", info).tile == 256
+    assert first_means(CPU, 512, info).tile == 512
+
+
+def test_little_memory_is_said_and_changes_no_object(monkeypatch):
+    image, true = discs((600, 560), 24, 34)
+    model = bright_model()
+    model = replace(model, info=model.info.model_copy(update={"tile_size": 1024}))
+    memory(monkeypatch, 0)
+    result = segment(image, model)
+    assert result.record.tile == 256
+    assert len(result.objects) == true.max()
+    assert result.notes == (
+        "Little memory is free; used cpu, tiles of 256 pixels, 1 at once.",
+    )
+
+
+def test_only_want_of_memory_is_taken_for_it():
+    assert is_out_of_memory(torch.OutOfMemoryError())
+    assert is_out_of_memory(MemoryError())
+    assert not is_out_of_memory(RuntimeError("shapes cannot be multiplied"))
+
+
+SCARCE = """
+import resource
+import numpy as np
+import napari_pffnet as pff
+from napari_pffnet import evaluation as ev
+from napari_pffnet.sample_data import sample_path
+from napari_pffnet.data.readers import read_image
+
+image = np.tile(read_image(sample_path("fluorescence")).array, (5, 5))[:1500, :1500]
+model = pff.load_model("nuclei", device="cpu")
+free = pff.segment(image, model, diameter=30)
+with open("/proc/self/statm") as file:
+    used = int(file.read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + HEADROOM, used + HEADROOM))
+scarce = pff.segment(image, model, diameter=30)
+print(ev.aji(free.labels, scarce.labels))
+print(*scarce.notes, sep="\\n")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="no /proc and no RLIMIT_AS")
+def test_where_the_memory_of_the_cpu_ends_smaller_tiles_give_the_same_objects():
+    code = SCARCE.replace("HEADROOM", str(450 * 2**20))
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    score, *notes = done.stdout.splitlines()
+    assert float(score) >= 0.98
+    assert any("did not suffice" in note for note in notes)
