@@ -213,16 +213,15 @@ def _summarised(parts: pd.DataFrame, name: str) -> pd.DataFrame:
     table = _first(parts, ["area"], [False])[[c for c in _LEADING if c in parts]]
     if "class_id" in parts:
         columns = ["label", "class_id", "class"]
-        areas = parts.groupby(columns, as_index=False)["area"].sum()
+        areas = parts.groupby(columns)["area"].sum().reset_index()
         largest = _first(areas, ["area"], [False])
         table = table.join(largest[["class", "class_id"]])
     for column in _MEANS:
         if column in parts:
             table[column] = _weighted_mean(parts, column)
     table["area"] = groups["area"].sum()
-    for column in parts:
-        if str(column).startswith("bbox_"):
-            table[column] = groups[column].agg("min" if column[-1] == "0" else "max")
+    for side in [str(c) for c in parts if str(c).startswith("bbox_")]:
+        table[side] = groups[side].agg("min" if side.endswith("0") else "max")
     if "touches_border" in parts:
         table["touches_border"] = groups["touches_border"].any()
     table[f"bbox_{name}0"] = groups[name].min()
