@@ -112,8 +112,9 @@ def test_a_gap_is_bridged_where_that_is_allowed():
 
 
 def test_stacks_of_a_film_are_linked_in_depth_then_in_time():
-    here, there = plane((0, 0, 10, 0.9)), plane((0, 2, 10, 0.5))
-    found = painted(here, here, there, plane(), leading=(2, 2), axes="TZ")
+    here, low = plane((0, 0, 10, 0.9)), plane((0, 0, 10, 0.4))
+    there = plane((0, 2, 10, 0.7))
+    found = painted(here, low, there, plane(), leading=(2, 2), axes="TZ")
     stacks = link_planes(found.labels, found.table, axis="Z")
     assert stacks.table[["t", "area", "planes"]].to_numpy().tolist() == [
         [0, 200, 2],
@@ -122,6 +123,8 @@ def test_stacks_of_a_film_are_linked_in_depth_then_in_time():
     tracks = link_planes(stacks.labels, stacks.table, axis="T", min_overlap=0.3)
     assert tracks.table["bbox_t1"].tolist() == tracks.table["bbox_z1"].tolist() == [2]
     assert np.unique(tracks.labels).tolist() == [0, 1]
+    row = tracks.table.loc[0]
+    assert (row["worst_quality"], row["worst_t"]) == (pytest.approx(0.4), 0)
 
 
 def test_a_stack_without_objects_has_an_empty_table():

@@ -148,10 +148,9 @@ def _areas(
         )
         if len(strange):
             raise ValueError(
-                f"Label {strange[0]} lies in plane {name} = {number}, which the table "
-                "does not say; give the labels and the table of one result, in which "
-                "no number lies in two planes. What is linked already has the same "
-                "number in several."
+                f"Label {strange[0]} lies in plane {name} = {number}, and the table "
+                "says another one; give labels of which no number lies in two planes, "
+                "with their own table. What is linked already cannot be linked again."
             )
         areas[known] = counts[known]
     return areas
@@ -228,8 +227,10 @@ def _summarised(parts: pd.DataFrame, name: str) -> pd.DataFrame:
     table[f"bbox_{name}1"] = groups[name].max() + 1
     table["planes"] = groups.size()
     if "quality" in parts:
-        worst = _first(parts, ["quality", "area"], [True, False])
-        table["worst_quality"], table[f"worst_{name}"] = worst["quality"], worst[name]
+        # Of what was linked along another axis, qualities are means.
+        lowest = "worst_quality" if "worst_quality" in parts else "quality"
+        worst = _first(parts, [lowest, "area"], [True, False])
+        table["worst_quality"], table[f"worst_{name}"] = worst[lowest], worst[name]
     return table.reset_index()
 
 

@@ -71,7 +71,9 @@ def test_a_click_adds_a_layer_in_which_each_object_has_one_number(
     assert new.features.loc[1:, "worst_quality"].tolist() == pytest.approx([0.4, 0.6])
     assert new.scale.tolist() == [2, 0.5, 0.5]
     assert new.translate.tolist() == [1, 2, 3]
-    assert new.metadata[METADATA_KEY]["linked"]["axis"] == "Z"
+    kept = new.metadata[METADATA_KEY]
+    assert kept["linked"] == {"axis": "Z", "min_overlap": 0.25, "gap": 0}
+    assert kept["parts"]["label"].tolist() == [1, 1, 2]
     assert widget.status.text().startswith("2 objects from 3 outlines")
     np.testing.assert_array_equal(old.data, before)
     assert len(old.features) == 4

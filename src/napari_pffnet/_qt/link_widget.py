@@ -125,7 +125,7 @@ def show_linked(viewer: Viewer, plan: LinkPlan, linked: Linked) -> Labels:
         linked.labels,
         name=f"{layer.name} linked",
         features=features_from_table(linked.table),
-        metadata={METADATA_KEY: {**known, "linked": how}},
+        metadata={METADATA_KEY: {**known, "linked": how, "parts": linked.parts}},
         # Q: one of length 1 that stands for the channels.
         **Placement.on(layer, "QTZYX"[-layer.ndim :]).options,
     )
