@@ -1,5 +1,6 @@
 from .catalog import list_models as list_models
 from .config import CheckpointInfo as CheckpointInfo
+from .config import LinkConfig as LinkConfig
 from .config import ModelConfig as ModelConfig
 from .config import Recipe as Recipe
 from .config import Region as Region
@@ -7,6 +8,7 @@ from .config import SegmentConfig as SegmentConfig
 from .config import TrainConfig as TrainConfig
 from .evaluation import evaluate as evaluate
 from .instances import Instances as Instances
+from .linking import link_planes as link_planes
 from .sample_data import load_sample as load_sample
 from .sample_data import sample_names as sample_names
 from .segmentation import segment as segment

@@ -35,10 +35,10 @@ def test_npe2_finds_the_manifest_and_all_it_names_valid():
     assert "'PFFNet' valid" in done.stdout
 
 
-def test_there_are_three_widgets_and_two_samples(manifest):
+def test_there_are_four_widgets_and_two_samples(manifest):
     contributions = manifest.contributions
     widgets = [widget.display_name for widget in contributions.widgets]
-    assert widgets == ["Segment", "Review", "Train"]
+    assert widgets == ["Segment", "Review", "Train", "Link objects across slices"]
     assert [s.key for s in contributions.sample_data] == ["fluorescence", "histology"]
 
 
@@ -58,6 +58,7 @@ def test_the_command_palette_offers_widgets_and_samples_but_no_reader(viewer):
     ]
     usable = [c.title for c in commands if not c.enablement or c.enablement.eval({})]
     assert sorted(usable) == [
+        "Link objects across slices",
         "Nuclei in fluorescence, with true labels",
         "Nuclei in stained tissue, with true labels",
         "Review",

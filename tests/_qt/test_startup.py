@@ -31,7 +31,9 @@ viewer.close()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("widget", ["Segment", "Review", "Train"])
+@pytest.mark.parametrize(
+    "widget", ["Segment", "Review", "Train", "Link objects across slices"]
+)
 def test_a_widget_opens_without_torch(widget):
     done = subprocess.run(
         [sys.executable, "-c", _OPEN, widget],
@@ -41,5 +43,5 @@ def test_a_widget_opens_without_torch(widget):
         check=True,
     )
     loaded = set(json.loads(done.stdout.splitlines()[-1]))
-    assert f"napari_pffnet._qt.{widget.lower()}_widget" in loaded
+    assert f"napari_pffnet._qt.{widget.split()[0].lower()}_widget" in loaded
     assert loaded.isdisjoint({"torch", "torchvision", "matplotlib", "scipy.stats"})

@@ -15,6 +15,7 @@ from napari_pffnet.config.checkpoint import (
     NormalizationConfig,
     Thresholds,
 )
+from napari_pffnet.config.linking import LinkConfig
 from napari_pffnet.config.network import (
     DENSE,
     IMAGENET_MEAN,
@@ -46,6 +47,7 @@ __all__ = [
     "Config",
     "DataConfig",
     "FusionKind",
+    "LinkConfig",
     "LossWeights",
     "ModelConfig",
     "NormalizationConfig",

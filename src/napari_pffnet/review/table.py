@@ -70,8 +70,8 @@ def check_reviewable(labels: Any) -> None:
     if highest > _MOST_LABELS or lowest < 0:
         wrong = highest if highest > _MOST_LABELS else lowest
         raise ValueError(
-            f"The labels hold the number {wrong}; a review needs numbers from 1 to "
-            f"{_MOST_LABELS:,}. Renumber the objects first."
+            f"The labels hold the number {wrong}; objects need numbers from 1 to "
+            f"{_MOST_LABELS:,}. Renumber them first."
         )
 
 
