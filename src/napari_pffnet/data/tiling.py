@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_pffnet.instances import Rows
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -229,17 +231,11 @@ def distinct(
     (K,) int64 positions of those that stay, rising.
     """
     rank = found.confidences if rank is None else rank
-    boxes, limits = found.boxes, max_overlap * found.areas
+    limits, rows = max_overlap * found.areas, Rows(found.boxes)
     kept = np.zeros(len(found), np.bool_)
-    by_top = np.argsort(boxes[:, 0], kind="stable")
-    tops = boxes[by_top, 0]
-    tallest = int(np.max(boxes[:, 2] - boxes[:, 0], initial=0))
     for i in np.argsort(-rank, kind="stable").tolist():
-        y0, x0, y1, x1 = boxes[i].tolist()
-        first, last = np.searchsorted(tops, [y0 - tallest, y1])
-        near = by_top[first:last]
+        near = rows.meeting(found.boxes[i].tolist())
         near = near[kept[near] & (sources[near] != sources[i])]
-        meets = (boxes[near, 2] > y0) & (boxes[near, 1] < x1) & (boxes[near, 3] > x0)
-        shared = (found.intersection(i, j) for j in near[meets].tolist())
+        shared = (found.intersection(i, j) for j in near.tolist())
         kept[i] = all(pixels <= limits[i] for pixels in shared)
     return np.flatnonzero(kept)

@@ -7,10 +7,13 @@ Coordinates are continuous: pixel i covers [i, i + 1), its centre is i + 0.5.
 
 from .masks import Instances, Painted
 from .table import label_extents, measured_columns, object_columns
+from .visible import Rows, VisibleObjects
 
 __all__ = [
     "Instances",
     "Painted",
+    "Rows",
+    "VisibleObjects",
     "label_extents",
     "measured_columns",
     "object_columns",

@@ -39,3 +39,9 @@ def _cells(
     place = place.clip(0, cells - 1)
     low = place.astype(np.int64)
     return low, np.minimum(low + 1, cells - 1), (place - low).astype(np.float32)
+
+
+def mask_extent(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """Return the half-open y0, x0, y1, x1 of the pixels of a mask that has some."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1

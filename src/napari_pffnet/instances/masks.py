@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from napari_pffnet.instances.grids import paste, windows_of
+from napari_pffnet.instances.grids import mask_extent, paste, windows_of
 from napari_pffnet.instances.table import (
     confidences,
     label_extents,
@@ -250,6 +250,25 @@ class Instances:
         values = (self.class_ids, self.scores, self.qualities)
         shifted = self._from_windows(crops, inside, *values, shape)
         return shifted.select(shifted.areas > 0)
+
+    def cut(self, masks: Sequence[BoolArray]) -> Self:
+        """Replace each mask by one in the same window, which shrinks to its pixels.
+
+        No mask may be empty.
+        """
+        tight = [mask_extent(mask) for mask in masks]
+        corners = np.concatenate([self.boxes[:, :2]] * 2, axis=1)
+        return self._from_windows(
+            [
+                mask[y0:y1, x0:x1]
+                for mask, (y0, x0, y1, x1) in zip(masks, tight, strict=True)
+            ],
+            corners + np.array(tight, np.int32).reshape(-1, 4),
+            self.class_ids,
+            self.scores,
+            self.qualities,
+            self.shape,
+        )
 
     def intersection(self, i: int, j: int) -> int:
         """Return how many pixels candidates ``i`` and ``j`` share."""

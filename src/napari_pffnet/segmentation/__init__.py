@@ -1,11 +1,13 @@
 """Images to objects: ``segment`` and ``segment_iter``."""
 
+from .large import LargeResult, segment_large_iter
 from .planes import PlaneDone, PlanesResult, segment_planes, segment_planes_iter
 from .result import SegmentationRecord, SegmentationResult, TileDone
 from .run import segment, segment_iter
 from .tiles import to_instances
 
 __all__ = [
+    "LargeResult",
     "PlaneDone",
     "PlanesResult",
     "SegmentationRecord",
@@ -13,6 +15,7 @@ __all__ = [
     "TileDone",
     "segment",
     "segment_iter",
+    "segment_large_iter",
     "segment_planes",
     "segment_planes_iter",
     "to_instances",

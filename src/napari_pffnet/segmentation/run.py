@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from napari_pffnet.segmentation.assembly import ClassMap
+    from napari_pffnet.segmentation.objects import Finder
     from napari_pffnet.segmentation.stack import Sliceable
     from napari_pffnet.segmentation.view import Plane
 
@@ -117,12 +118,14 @@ def view_image(
 
 
 def find_iter(
-    view: View, model: Model, config: SegmentConfig, *, classes: ClassMap | None = None
+    view: View,
+    model: Model,
+    config: SegmentConfig,
+    *,
+    classes: ClassMap | None = None,
+    finder: Finder | None = None,
 ) -> Generator[TileDone, None, Search]:
-    """Search one plane for objects in steps; see `segment`.
-
-    Its class map is written into ``classes`` where these are given.
-    """
+    """Search one plane for objects in steps; see `segment` and `find_objects`."""
     notes = list(view.notes)
     if view.flaw:
         outcome = nothing(view.plane.shape)
@@ -130,7 +133,7 @@ def find_iter(
         yield TileDone(1, 1)
     else:
         outcome = yield from _find_within_memory(
-            view.plane, model, config, notes, classes
+            view.plane, model, config, notes, classes, finder
         )
     if outcome.scale != 1:
         notes.append(
@@ -156,6 +159,7 @@ def _find_within_memory(
     config: SegmentConfig,
     notes: list[str],
     classes: ClassMap | None,
+    finder: Finder | None,
 ) -> Generator[TileDone, None, Outcome]:
     """Find the objects; where the memory ends, with less of it."""
     means = first_means(model.device, config.tile, model.info)
@@ -165,7 +169,7 @@ def _find_within_memory(
     try:
         while True:
             try:
-                return (yield from _find(plane, model, config, means, classes))
+                return (yield from _find(plane, model, config, means, classes, finder))
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -183,6 +187,7 @@ def _find(
     config: SegmentConfig,
     means: Means,
     classes: ClassMap | None,
+    finder: Finder | None,
 ) -> Generator[TileDone, None, Outcome]:
     predictor = Predictor(
         model.network.to(means.device),
@@ -198,6 +203,7 @@ def _find(
             diameter=config.diameter,
             tile=means.tile,
             skip_background=config.skip_background,
+            finder=finder,
             classes=classes,
         )
     )
