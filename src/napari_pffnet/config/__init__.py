@@ -25,6 +25,7 @@ from napari_pffnet.config.network import (
     ModelConfig,
     Variant,
 )
+from napari_pffnet.config.output import OutputConfig
 from napari_pffnet.config.segmenting import (
     Region,
     SegmentConfig,
@@ -49,6 +50,7 @@ __all__ = [
     "LossWeights",
     "ModelConfig",
     "NormalizationConfig",
+    "OutputConfig",
     "PositiveInt",
     "Precision",
     "Recipe",
