@@ -14,7 +14,6 @@ from scipy import ndimage
 
 import napari_pffnet
 from napari_pffnet.cli import main
-from napari_pffnet.cli.outputs import written_whole
 
 
 @pytest.fixture
@@ -62,7 +61,8 @@ def test_segment_writes_labels_classes_table_picture_and_record(
 def test_segment_writes_the_formats_that_are_asked_for(segment, cells, tmp_path):
     assert segment(cells, "--format", "csv", "--no-overlay", "--quiet") == 0
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"cells_objects.csv", "cells_run.json", "run.json"}
+    tables = {"run.json", "summary.csv"}
+    assert names == {"cells_objects.csv", "cells_run.json", *tables}
 
 
 def test_quiet_says_nothing(segment, cells, capsys):
@@ -174,42 +174,6 @@ def test_a_run_list_of_another_program_is_not_replaced(segment, cells, tmp_path)
     foreign.write_text("[1, 2]")
     assert segment(cells) == 2
     assert foreign.read_text() == "[1, 2]"
-
-
-# ---------------------------------------------------------------- interruption
-
-
-def test_files_appear_whole_or_not_at_all(tmp_path):
-    paths = [tmp_path / "a.txt", tmp_path / "b.txt"]
-
-    def write_half():
-        with written_whole(paths) as (first, _):
-            first.write_text("half")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_half()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_ctrl_c_keeps_what_is_done_and_exits_with_130(
-    segment, cells, tmp_path, monkeypatch, capsys
-):
-    from napari_pffnet.cli import batch
-
-    def interrupted(path):
-        if path.stem == "z":
-            raise KeyboardInterrupt
-        return read_image(path)
-
-    read_image = batch.read_image
-    monkeypatch.setattr(batch, "read_image", interrupted)
-    iio.imwrite(tmp_path / "z.png", np.zeros((8, 8), np.uint8))
-    assert segment(tmp_path, "--quiet") == 130
-    assert "stopped" in capsys.readouterr().err
-    names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert {"cells_labels.tif", "run.json"} <= names
-    assert not [name for name in names if name.startswith(("z", "."))]
 
 
 # ---------------------------------------------------------------- the program

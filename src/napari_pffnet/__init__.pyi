@@ -2,11 +2,14 @@ from .catalog import list_models as list_models
 from .config import CheckpointInfo as CheckpointInfo
 from .config import LinkConfig as LinkConfig
 from .config import ModelConfig as ModelConfig
+from .config import OutputConfig as OutputConfig
 from .config import Recipe as Recipe
 from .config import Region as Region
 from .config import SegmentConfig as SegmentConfig
 from .config import TrainConfig as TrainConfig
 from .evaluation import evaluate as evaluate
+from .folders import segment_files as segment_files
+from .folders import segment_files_iter as segment_files_iter
 from .instances import Instances as Instances
 from .linking import link_planes as link_planes
 from .sample_data import load_sample as load_sample

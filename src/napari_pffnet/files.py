@@ -1,16 +1,17 @@
-"""Files that are either whole or not there."""
+"""Files that are either whole or not there, and not replaced by accident."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 def hash_file(path: Path) -> str:
@@ -45,3 +46,44 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that a crash leaves the old or the new one, never a half."""
     with whole_file(path) as part:
         part.write_bytes(content)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a readable JSON file in one piece."""
+    write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def check_free(
+    paths: Iterable[Path],
+    *,
+    overwrite: bool,
+    remedy: str = "",
+    problem: str = "exists already",
+) -> None:
+    """Refuse to touch files that exist, before anything is computed.
+
+    Parameters
+    ----------
+    paths
+        Files that are going to be written.
+    overwrite
+        Whether the user allows to replace them.
+    remedy
+        What the user may do beside that.
+    problem
+        What is wrong with a file that is there.
+
+    Raises
+    ------
+    ValueError
+        If one of the paths exists and ``overwrite`` is off.
+    """
+    if overwrite:
+        return
+    taken = [path for path in paths if path.exists()]
+    if taken:
+        more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
+        raise ValueError(
+            f"{taken[0]}{more} {problem}; give "
+            f"{remedy + ', ' * bool(remedy)}--overwrite to replace, or another --out."
+        )

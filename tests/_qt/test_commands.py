@@ -117,7 +117,7 @@ def test_what_no_command_can_do_is_said(viewer: Viewer) -> None:
 
     widget.copy_as_command()
 
-    assert "several planes" in widget.status.text()
+    assert "was not read from a file" in widget.status.text()
     assert QGuiApplication.clipboard().text() == "before"
     widget.copy_as_python()
     assert "viewer.layers['stack'].data" in QGuiApplication.clipboard().text()

@@ -36,7 +36,7 @@ def as_command(plan: SegmentPlan) -> str:
     for name, value in _options(plan).items():
         text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
         words += [f"--{name.replace('_', '-')}", text]
-    if "C" in plan.source.axes:
+    if set(plan.source.axes) & set("CTZ"):
         words += ["--axes", plan.source.axes]
     return shlex.join(words)
 
@@ -85,8 +85,6 @@ def _options(plan: SegmentPlan) -> dict[str, Any]:
 
 def _hindrance(plan: SegmentPlan) -> str:
     """Say why the command line cannot do it, or nothing."""
-    if set(plan.source.axes) & set("TZ"):
-        return "the image has several planes or time points"
     if plan.region is not None:
         return "only a part of the image is segmented"
     if plan.quality > 0:

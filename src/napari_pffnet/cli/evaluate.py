@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_pffnet.cli import console
-from napari_pffnet.cli.outputs import check_free, write_json
+from napari_pffnet.files import check_free, write_json
 
 if TYPE_CHECKING:
     from napari_pffnet.evaluation import Comparison, ErrorCounts, Report

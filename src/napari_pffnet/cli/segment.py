@@ -1,18 +1,30 @@
 """``pffnet segment``."""
 
+import sys
+from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
 from cyclopts import Parameter
 
-from napari_pffnet.cli import console, outputs
-from napari_pffnet.cli.images import find_images
-from napari_pffnet.cli.jobs import Job, parse_formats
+from napari_pffnet.cli import console
 from napari_pffnet.cli.models import fetch_model
-from napari_pffnet.config import DataConfig, SegmentConfig
+from napari_pffnet.config import DataConfig, OutputConfig, SegmentConfig
+from napari_pffnet.config.output import Format
+from napari_pffnet.files import hash_file
+from napari_pffnet.folders.inputs import find_images
 from napari_pffnet.sample_data import sample_path
 
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from tqdm import tqdm
+
+    from napari_pffnet.folders import FilesResult, ImageRecord, Job, Plan, Step
+    from napari_pffnet.weights import Model
+
 _DEFAULTS = SegmentConfig()
+_GO_ON = "Go on with the same command and --resume."
 _WithChannels = TypeVar("_WithChannels", SegmentConfig, DataConfig)
 
 
@@ -26,6 +38,7 @@ def segment(
     threads: int = 0,
     formats: Annotated[str, Parameter(name="--format")] = "tiff,csv",
     overlay: Annotated[bool, Parameter(negative="--no-overlay")] = True,
+    resume: bool = False,
     overwrite: bool = False,
     quiet: bool = False,
 ) -> int:
@@ -34,18 +47,20 @@ def segment(
     - `pffnet segment --sample fluorescence --out results`
     - `pffnet segment cells.tif --out results --diameter 25`
     - `pffnet segment images/ --out results --format tiff,csv,geojson`
+    - `pffnet segment images/ --out results --resume`
 
     Of each image NAME these files are written into the folder of --out:
     NAME_labels.tif (one number an object), NAME_semantic.tif (one class a pixel),
     NAME_objects.csv (class, score, quality, area ... of each object),
     NAME_overlay.png (the outlines, red where the quality is poor) and
-    NAME_run.json (how the result came about).  An image that fails does not stop
-    the others.
+    NAME_run.json (how the result came about).  summary.csv tells of all images in
+    one row each.  An image that fails does not stop the others.
 
     Parameters
     ----------
     images
-        Images (PNG, TIFF, JPEG), folders of images, or patterns such as "*.tif".
+        Images (PNG, TIFF, JPEG), folders of images, patterns such as "*.tif", or
+        text files (.txt) that name an image a line.
     out
         Folder for the results; it is made if need be.
     sample
@@ -63,6 +78,9 @@ def segment(
         rois (ImageJ).
     overlay
         Write the picture of the outlines too.
+    resume
+        Go on with a run that was stopped: images whose results are complete are
+        skipped.
     overwrite
         Replace results that exist.
     quiet
@@ -74,23 +92,46 @@ def segment(
             "There is no image to segment; name files or a folder, "
             "or try --sample fluorescence."
         )
-    suffixes = parse_formats(formats, overlay=overlay)
-    jobs = [Job(path, out, suffixes) for path in find_images(inputs)]
-    outputs.check_stems(job.image for job in jobs)
-    taken = (path for job in jobs for path in job.paths)
-    outputs.check_free(taken, overwrite=overwrite)
-    records = outputs.read_records(out / outputs.RUN_RECORD, overwrite=overwrite)
-    checkpoint = fetch_model(model, quiet=quiet)
+    output = OutputConfig(
+        formats=parse_formats(formats),
+        overlay=overlay,
+        resume=resume,
+        overwrite=overwrite,
+    )
+    paths = find_images(inputs)
 
-    from napari_pffnet.cli.batch import Batch, use_threads
+    # These load torch.
+    from napari_pffnet.folders import CannotWriteError, plan_files
+    from napari_pffnet.weights import load_model
 
-    use_threads(threads)
-    batch = Batch.start(checkpoint, device, split_channels(config), records)
     try:
-        batch.run(jobs, quiet=quiet)
-    finally:
-        batch.write_records(out / outputs.RUN_RECORD)
-    return console.report_failures(batch.failures)
+        plan = plan_files(paths, out, split_channels(config), output)
+        checkpoint = fetch_model(model, quiet=quiet)
+        _use_threads(threads)
+        loaded = load_model(checkpoint, device=device)
+        return _run(plan, loaded, hash_file(checkpoint), quiet=quiet)
+    except CannotWriteError as error:
+        console.warn(f"pffnet: {error} {_GO_ON}")
+        return console.FAILED
+
+
+def parse_formats(text: str) -> tuple[Format, ...]:
+    """Return the formats that ``--format`` asks for.
+
+    Raises
+    ------
+    ValueError
+        If one is unknown.
+    """
+    known: tuple[Format, ...] = get_args(Format)
+    names = [name.strip().lower() for name in text.split(",")]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(
+            f"--format {unknown[0]!r} is unknown; "
+            f"the formats are {', '.join(known)}, separated by commas."
+        )
+    return tuple(name for name in known if name in names)
 
 
 def split_channels(config: _WithChannels) -> _WithChannels:
@@ -98,3 +139,73 @@ def split_channels(config: _WithChannels) -> _WithChannels:
     words = [word for item in config.channels for word in str(item).split(",")]
     channels = tuple(int(word) if word.isdigit() else word for word in words if word)
     return config.model_copy(update={"channels": channels})
+
+
+def _use_threads(count: int) -> None:
+    """Let torch use so many CPU threads; 0 leaves the choice to torch."""
+    import torch
+
+    if count < 0:
+        raise ValueError(f"--threads {count}: it should be 0 or more.")
+    if count:
+        torch.set_num_threads(count)
+
+
+def _run(plan: "Plan", model: "Model", model_sha256: str, *, quiet: bool) -> int:
+    """Segment the images and tell of each; Ctrl-C stops between two steps."""
+    from napari_pffnet.folders import segment_files_iter
+
+    steps = segment_files_iter(plan, model, model_sha256)
+    total = len(plan.jobs)
+    try:
+        with (
+            closing(steps),
+            console.progress(total, "Segmenting", quiet=quiet) as bar,
+            console.stop_request() as stop,
+        ):
+            result = _follow(steps, bar, stop)
+    except KeyboardInterrupt:
+        console.warn(f"pffnet: stopped; what was finished before is kept. {_GO_ON}")
+        return console.INTERRUPTED
+    if not quiet:
+        _tell(result)
+    return console.report_failures(result.failures)
+
+
+def _follow(
+    steps: "Generator[Step, None, FilesResult]",
+    bar: "tqdm[Any]",
+    stop: console.StopRequest,
+) -> "FilesResult":
+    """Run to the end and show how far it is."""
+    from napari_pffnet.folders import ImageDone
+
+    while True:
+        stop.check()
+        try:
+            step = next(steps)
+        except StopIteration as end:
+            result: FilesResult = end.value
+            return result
+        # Never backwards: the pieces of an image may become more.
+        bar.update(max(0.0, step.position - bar.n))
+        if isinstance(step, ImageDone) and not bar.disable:
+            bar.write(_line(step.place.job, step.record), file=sys.stdout)
+
+
+def _line(job: "Job", record: "ImageRecord") -> str:
+    """Return what the user reads of an image that is done."""
+    labels, *others = record.files
+    ends = ", ".join(name.removeprefix(job.image.stem) for name in others)
+    return (
+        f"{job.image.name}: {record.objects} objects -> {job.folder / labels}, {ends}"
+    )
+
+
+def _tell(result: "FilesResult") -> None:
+    """Say what concerns the whole run."""
+    for note, count in result.notes.items():
+        console.warn(note if count == 1 else f"{note} ({count} images)")
+    if result.skipped:
+        console.warn(f"{result.skipped} were done before and are kept.")
+    console.tell(f"All images in one table: {result.summary}")

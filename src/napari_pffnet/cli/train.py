@@ -9,9 +9,9 @@ from cyclopts import Parameter
 
 from napari_pffnet.cli import console
 from napari_pffnet.cli.models import fetch_model
-from napari_pffnet.cli.outputs import check_free
 from napari_pffnet.cli.segment import split_channels
 from napari_pffnet.config import SMALL, DataConfig, Recipe, TrainConfig
+from napari_pffnet.files import check_free
 
 if TYPE_CHECKING:
     from collections.abc import Callable

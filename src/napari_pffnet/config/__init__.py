@@ -26,6 +26,7 @@ from napari_pffnet.config.network import (
     ModelConfig,
     Variant,
 )
+from napari_pffnet.config.output import OutputConfig
 from napari_pffnet.config.segmenting import (
     Region,
     SegmentConfig,
@@ -51,6 +52,7 @@ __all__ = [
     "LossWeights",
     "ModelConfig",
     "NormalizationConfig",
+    "OutputConfig",
     "PositiveInt",
     "Precision",
     "Recipe",

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_pffnet.export.outlines import Piece, trace
+from napari_pffnet.export.planes import Plane, planes_of
 from napari_pffnet.files import write_atomically
-from napari_pffnet.instances import Instances
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -25,6 +25,8 @@ def write_geojson(
     labels: NDArray[np.integer[Any]],
     objects: pd.DataFrame,
     path: str | PathLike[str],
+    *,
+    axes: str = "",
 ) -> None:
     """Write painted objects as detections for QuPath.
 
@@ -35,34 +37,48 @@ def write_geojson(
     Parameters
     ----------
     labels
-        (Y, X); 0 is background.
+        (Y, X) behind the axes of a stack; 0 is background.
     objects
-        Their table, a row for each label in rising order.
+        Their table, a row for each label in rising order; of a stack with columns
+        ``t``, ``z``.
     path
         File to write; replaced if it is there.
+    axes
+        T and Z, as the labels of a stack have them.
     """
-    found = Instances.from_labels(labels)
-    rows = objects.to_dict("records")
-    origins = found.boxes[:, :2].tolist()
-    features = [
-        _feature(trace(found.mask(i), origin=(y, x)), row)
-        for i, ((y, x), row) in enumerate(zip(origins, rows, strict=True))
-    ]
     collection = {
         "type": "FeatureCollection",
-        "features": features,
-        "pffnet": {"shape_yx": list(labels.shape)},
+        "features": [
+            feature
+            for plane in planes_of(labels, objects, axes)
+            for feature in _features(plane)
+        ],
+        "pffnet": {"shape_yx": list(labels.shape[-2:])},
     }
     write_atomically(Path(path), json.dumps(collection).encode())
 
 
-def _feature(pieces: list[Piece], row: dict[Any, Any]) -> dict[str, Any]:
-    """Describe one object."""
+def _features(plane: Plane) -> list[dict[str, Any]]:
+    """Describe the objects of one plane."""
+    rows = plane.objects.to_dict("records")
+    origins = plane.found.boxes[:, :2].tolist()
+    # QuPath counts from 0 too; channel -1 is all of them.
+    place = {"c": -1, "z": 0, "t": 0} | plane.place if plane.place else None
+    return [
+        _feature(trace(plane.found.mask(i), origin=(y, x)), row, place)
+        for i, ((y, x), row) in enumerate(zip(origins, rows, strict=True))
+    ]
+
+
+def _feature(
+    pieces: list[Piece], row: dict[Any, Any], place: dict[str, int] | None
+) -> dict[str, Any]:
+    """Describe one object, and the plane of a stack in which it lies."""
     # JSON knows no NaN: an unknown quality is left out.
     values = {name: float(row[name]) for name in _MEASUREMENTS}
     return {
         "type": "Feature",
-        "geometry": _geometry(pieces),
+        "geometry": _geometry(pieces) | ({"plane": place} if place else {}),
         "properties": {
             "objectType": "detection",
             "name": str(row["label"]),

@@ -9,21 +9,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_pffnet.export.outlines import trace
+from napari_pffnet.export.planes import planes_of
 from napari_pffnet.files import write_atomically
-from napari_pffnet.instances import Instances
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from os import PathLike
 
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
+    from napari_pffnet.export.outlines import Piece
+    from napari_pffnet.export.planes import Plane
+
 
 def write_rois(
     labels: NDArray[np.integer[Any]],
     objects: pd.DataFrame,
     path: str | PathLike[str],
+    *,
+    axes: str = "",
 ) -> None:
     """Write painted objects as a zip of polygons for ImageJ's ROI manager.
 
@@ -34,11 +40,15 @@ def write_rois(
     Parameters
     ----------
     labels
-        (Y, X); 0 is background.
+        (Y, X) behind the axes of a stack; 0 is background.
     objects
-        Their table, a row for each label in rising order.
+        Their table, a row for each label in rising order; of a stack with columns
+        ``t``, ``z``.
     path
         ``.zip`` to write; replaced if it is there.
+    axes
+        T and Z, as the labels of a stack have them; every region is tied to its
+        plane.
 
     Raises
     ------
@@ -52,20 +62,36 @@ def write_rois(
             "ImageJ regions need the package roifile: "
             "pip install 'napari-pffnet[export]'"
         ) from error
-    found = Instances.from_labels(labels)
     content = BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        values = zip(objects["label"], objects["confidence"], strict=True)
-        for i, (label, confidence) in enumerate(values):
-            y, x = found.boxes[i, :2].tolist()
-            pieces = trace(found.mask(i), origin=(y, x))
-            for number, piece in enumerate(pieces, 1):
-                part = f" part {number}" if len(pieces) > 1 else ""
-                trust = "" if math.isnan(confidence) else f" c{confidence:.2f}"
-                name = f"{label}{part}{trust}"
-                region = roifile.ImagejRoi.frompoints(piece.outer, name=name)
+        for plane in planes_of(labels, objects, axes):
+            position = _position(plane.place)
+            for name, piece in _named_pieces(plane):
+                region = roifile.ImagejRoi.frompoints(
+                    piece.outer, name=name, **position
+                )
                 region.roitype = roifile.ROI_TYPE.POLYGON
                 # Without a date, so that equal results are equal files.
                 entry = zipfile.ZipInfo(f"{name}.roi")
                 archive.writestr(entry, region.tobytes())
     write_atomically(Path(path), content.getvalue())
+
+
+def _named_pieces(plane: Plane) -> Iterator[tuple[str, Piece]]:
+    """Yield the pieces of all objects of a plane with their names."""
+    values = zip(plane.objects["label"], plane.objects["confidence"], strict=True)
+    for i, (label, confidence) in enumerate(values):
+        y, x = plane.found.boxes[i, :2].tolist()
+        pieces = trace(plane.found.mask(i), origin=(y, x))
+        for number, piece in enumerate(pieces, 1):
+            part = f" part {number}" if len(pieces) > 1 else ""
+            trust = "" if math.isnan(confidence) else f" c{confidence:.2f}"
+            yield f"{label}{part}{trust}", piece
+
+
+def _position(place: dict[str, int]) -> dict[str, int]:
+    """Return where a plane lies, as ImageJ counts in a stack or in a hyperstack."""
+    if len(place) == 1:
+        (number,) = place.values()
+        return {"position": number}
+    return place

@@ -23,6 +23,7 @@ def write_labels(
     path: str | PathLike[str],
     *,
     pixel_size_um: float | None = None,
+    axes: str = "",
 ) -> None:
     """Write a label image as TIFF, compressed without loss.
 
@@ -35,9 +36,12 @@ def write_labels(
         File to write; replaced if it is there.
     pixel_size_um
         Side of a pixel in micrometres, where known.
+    axes
+        Those before Y and X, T or Z, where known.
     """
     fits = labels.max(initial=0) <= np.iinfo(np.uint16).max
-    _write_tiff(labels.astype(np.uint16 if fits else np.int32), path, pixel_size_um)
+    numbers = labels.astype(np.uint16 if fits else np.int32)
+    _write_tiff(numbers, path, pixel_size_um, axes)
 
 
 def write_semantic(
@@ -45,9 +49,10 @@ def write_semantic(
     path: str | PathLike[str],
     *,
     pixel_size_um: float | None = None,
+    axes: str = "",
 ) -> None:
-    """Write a (Y, X) uint8 class map as TIFF, compressed without loss."""
-    _write_tiff(semantic.astype(np.uint8, copy=False), path, pixel_size_um)
+    """Write a (..., Y, X) uint8 class map as `write_labels` does."""
+    _write_tiff(semantic.astype(np.uint8, copy=False), path, pixel_size_um, axes)
 
 
 def write_objects(objects: pd.DataFrame, path: str | PathLike[str]) -> None:
@@ -60,6 +65,7 @@ def _write_tiff(
     image: NDArray[np.generic],
     path: str | PathLike[str],
     pixel_size_um: float | None,
+    axes: str,
 ) -> None:
     known: dict[str, Any] = {}
     if pixel_size_um is not None:
@@ -68,15 +74,14 @@ def _write_tiff(
             "resolutionunit": "CENTIMETER",
         }
     content = BytesIO()
-    # Q: planes or time points, this is not known here.
-    axes = "YX".rjust(image.ndim, "Q")
     tifffile.imwrite(
         content,
         image,
         # Or a stack of three planes would become the colours of one.
         photometric="minisblack",
         compression="zlib",
-        metadata={"axes": axes},
+        # Q: planes or time points, this is not known here.
+        metadata={"axes": f"{axes}YX".rjust(image.ndim, "Q")},
         **known,
     )
     write_atomically(Path(path), content.getvalue())

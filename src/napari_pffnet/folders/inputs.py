@@ -1,4 +1,4 @@
-"""Which files a command works on."""
+"""Which images a run works on."""
 
 from __future__ import annotations
 
@@ -10,12 +10,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 IMAGE_SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
+LIST_SUFFIX = ".txt"
 # Our own results are no images, although they may lie in the same folder.
 _RESULTS = ("_labels.tif", "_semantic.tif", "_overlay.png")
 
 
 def find_images(inputs: Iterable[str]) -> list[Path]:
-    """Return the image files behind paths, folders and patterns, each once.
+    """Return the image files behind paths, folders, patterns and lists, each once.
+
+    Parameters
+    ----------
+    inputs
+        Of a folder the images that lie directly in it are taken.  A list is a text
+        file (``.txt``) with one path a line, seen from the folder of the list;
+        empty lines and those that begin with ``#`` are left out.
 
     Raises
     ------
@@ -34,7 +42,8 @@ def _expand(text: str) -> list[Path]:
     if path.is_dir():
         return _images_in(path)
     if path.exists():
-        return [path]
+        is_list = path.suffix.lower() == LIST_SUFFIX
+        return _images_of_list(path) if is_list else [path]
     matches = [Path(match) for match in sorted(glob.glob(text, recursive=True))]
     files = [match for match in matches if match.is_file()]
     if not files:
@@ -59,3 +68,31 @@ def _images_in(folder: Path) -> list[Path]:
             f"files that end in {', '.join(IMAGE_SUFFIXES)} are taken."
         )
     return images
+
+
+def _images_of_list(path: Path) -> list[Path]:
+    """Return the images that a text file names, in its order."""
+    images = []
+    for number, line in enumerate(_lines(path), 1):
+        if not line or line.startswith("#"):
+            continue
+        image = path.parent / line
+        if not image.is_file():
+            raise ValueError(
+                f"Line {number} of {path} names {line!r}, which is no file; correct "
+                "the line, or begin it with # to leave it out."
+            )
+        images.append(image)
+    if not images:
+        raise ValueError(f"The list {path} names no image; write one path a line.")
+    return images
+
+
+def _lines(path: Path) -> list[str]:
+    """Return the lines of a text file; editors on Windows put a mark before them."""
+    try:
+        return [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"The list {path} is no text in UTF-8; save it as such."
+        ) from error

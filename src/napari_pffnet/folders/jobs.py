@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMATS = {
+    from napari_pffnet.config import OutputConfig
+    from napari_pffnet.config.output import Format
+
+ENDINGS: dict[Format, tuple[str, ...]] = {
     "tiff": ("_labels.tif", "_semantic.tif"),
     "csv": ("_objects.csv",),
     "geojson": ("_objects.geojson",),
@@ -30,42 +33,39 @@ class Job:
         File to read.
     folder
         Where the results go.
-    suffixes
-        Endings of the files to write, behind the image's stem.
+    endings
+        Of the files to write, behind the image's stem; that of the record is last.
     """
 
     image: Path
     folder: Path
-    suffixes: tuple[str, ...]
+    endings: tuple[str, ...]
 
     @property
     def paths(self) -> list[Path]:
         """Return the files to write."""
-        return [self.folder / f"{self.image.stem}{end}" for end in self.suffixes]
+        return [self.path(end) for end in self.endings]
+
+    def path(self, ending: str) -> Path:
+        """Return the file with an ending."""
+        return self.folder / f"{self.image.stem}{ending}"
 
 
-def parse_formats(text: str, *, overlay: bool) -> tuple[str, ...]:
-    """Return the endings of the files that ``--format`` asks for.
+def choose_endings(output: OutputConfig) -> tuple[str, ...]:
+    """Return the endings of the files that are asked for, that of the record last.
 
     Raises
     ------
-    ValueError
-        If a format is unknown.
     ImportError
         If a format needs a package that is not installed.
     """
-    names = [name.strip().lower() for name in text.split(",")]
-    unknown = [name for name in names if name not in FORMATS]
-    if unknown:
-        raise ValueError(
-            f"--format {unknown[0]!r} is unknown; "
-            f"the formats are {', '.join(FORMATS)}, separated by commas."
-        )
-    if "rois" in names and find_spec("roifile") is None:
+    if "rois" in output.formats and find_spec("roifile") is None:
         raise ImportError(
-            "--format rois needs the package roifile: "
+            "The format rois needs the package roifile: "
             "pip install 'napari-pffnet[export]'."
         )
     # Each once, in the order of the table above.
-    ends = [end for name in FORMATS if name in names for end in FORMATS[name]]
-    return (*ends, *([OVERLAY] if overlay else []), RECORD)
+    chosen = [
+        end for name in ENDINGS if name in output.formats for end in ENDINGS[name]
+    ]
+    return (*chosen, *([OVERLAY] if output.overlay else []), RECORD)

@@ -1,0 +1,24 @@
+"""Options of the files that become of images."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from napari_pffnet.config.base import Config
+
+Format = Literal["tiff", "csv", "geojson", "coco", "rois"]
+
+
+class OutputConfig(Config):
+    """Which files become of each image, and what happens to those that exist."""
+
+    formats: tuple[Format, ...] = Field(
+        ("tiff", "csv"), min_length=1, description="What to write of each image."
+    )
+    overlay: bool = Field(True, description="Write the picture of the outlines too.")
+    resume: bool = Field(
+        False, description="Skip images whose results are there and complete."
+    )
+    overwrite: bool = Field(False, description="Replace results that exist.")

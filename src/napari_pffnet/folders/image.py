@@ -1,0 +1,151 @@
+"""One image or stack, from what its file holds to what is written of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_pffnet.data.axes import check_axes
+from napari_pffnet.segmentation import segment_iter, segment_planes_iter
+from napari_pffnet.segmentation.prepare import prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from napari_pffnet.config import SegmentConfig
+    from napari_pffnet.data.readers import ImageFile
+    from napari_pffnet.instances import Instances
+    from napari_pffnet.segmentation import SegmentationRecord
+    from napari_pffnet.weights import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Segmented:
+    """All that the files of one image are made of.
+
+    Attributes
+    ----------
+    labels, semantic
+        (Y, X) behind the axes of a stack.
+    objects
+        One row an object, row i is label i + 1; of a stack with columns t, z.
+    axes
+        T and Z, as the labels have them; "" for an image.
+    candidates
+        Overlaps kept; None for a stack.
+    pixels
+        (Y, X, C) float32 in [0, 1], as the network saw it before any rescaling; None
+        for a stack.
+    pixel_size_um
+        Side of a pixel in micrometres, or None.
+    notes
+        What the user should know, in sentences.
+    record
+        How the result came about.
+    """
+
+    labels: NDArray[np.int32]
+    semantic: NDArray[np.uint8]
+    objects: pd.DataFrame
+    axes: str
+    candidates: Instances | None
+    pixels: NDArray[np.float32] | None
+    pixel_size_um: float | None
+    notes: tuple[str, ...]
+    record: SegmentationRecord
+
+
+def stack_axes(file: ImageFile, config: SegmentConfig) -> str:
+    """Return which of T and Z an image has several of; "" where its axes are unclear.
+
+    Raises
+    ------
+    ValueError
+        If the axes do not fit the image.
+    """
+    axes = config.axes or file.axes
+    if axes is None:
+        return ""
+    named = check_axes(file.array.shape, axes)
+    return "".join(
+        a for a, n in zip(named, file.array.shape, strict=True) if a in "TZ" and n > 1
+    )
+
+
+def segment_file_iter(
+    file: ImageFile, model: Model, config: SegmentConfig
+) -> Generator[float, None, Segmented]:
+    """Segment what a file holds; yields how much of it is done, 0 to 1."""
+    axes = stack_axes(file, config)
+    if axes:
+        return (yield from _segment_stack(file, model, config, axes))
+    return (yield from _segment_image(file, model, config))
+
+
+def _segment_image(
+    file: ImageFile, model: Model, config: SegmentConfig
+) -> Generator[float, None, Segmented]:
+    config = config.model_copy(update={"axes": config.axes or file.axes})
+    steps = segment_iter(
+        file.array,
+        model,
+        config,
+        channel_names=file.channel_names,
+        pixel_size_um=file.pixel_size_um,
+    )
+    while True:
+        try:
+            tile = next(steps)
+        except StopIteration as stop:
+            result = stop.value
+            break
+        yield tile.done / tile.total
+    return Segmented(
+        labels=result.labels,
+        semantic=result.semantic,
+        objects=result.objects,
+        axes="",
+        candidates=result.instances,
+        pixels=prepare(file.array, model.info, config, file.channel_names).pixels,
+        pixel_size_um=file.pixel_size_um,
+        notes=result.notes,
+        record=result.record,
+    )
+
+
+def _segment_stack(
+    file: ImageFile, model: Model, config: SegmentConfig, stack: str
+) -> Generator[float, None, Segmented]:
+    """Segment plane by plane; what joins objects of several planes comes behind it."""
+    named = check_axes(file.array.shape, config.axes or file.axes or "")
+    single = [i for i, axis in enumerate(named) if axis in "TZ" and axis not in stack]
+    steps = segment_planes_iter(
+        np.squeeze(file.array, tuple(single)),
+        model,
+        config,
+        axes="".join(axis for i, axis in enumerate(named) if i not in single),
+        channel_names=file.channel_names,
+        pixel_size_um=file.pixel_size_um,
+    )
+    while True:
+        try:
+            yield next(steps).fraction
+        except StopIteration as stop:
+            result = stop.value
+            break
+    return Segmented(
+        labels=result.labels,
+        semantic=result.semantic,
+        objects=result.table,
+        axes=stack,
+        candidates=None,
+        pixels=None,
+        pixel_size_um=file.pixel_size_um,
+        notes=result.notes,
+        record=result.record,
+    )

@@ -1,0 +1,94 @@
+"""From a segmented image to each of its files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_pffnet.export.coco import write_coco
+from napari_pffnet.export.geojson import write_geojson
+from napari_pffnet.export.imagej import write_rois
+from napari_pffnet.export.labels import write_labels, write_objects, write_semantic
+from napari_pffnet.export.overlay import write_overlay
+from napari_pffnet.folders.jobs import OVERLAY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from napari_pffnet.folders.image import Segmented
+
+NO_OVERLAY = "No picture of the outlines is drawn of stacks and films."
+_COCO = "_coco.json"
+
+
+def writable(endings: tuple[str, ...], axes: str, name: str) -> tuple[str, ...]:
+    """Return the endings of the files that an image can have.
+
+    Parameters
+    ----------
+    endings
+        Of the files that are wanted.
+    axes
+        Those of a stack; "" for an image.
+    name
+        Of the image, for the sentence.
+
+    Raises
+    ------
+    ValueError
+        If a file is wanted that cannot hold a stack.
+    """
+    if not axes:
+        return endings
+    if _COCO in endings:
+        raise ValueError(
+            f"{name} has several planes or time points (axes {axes}), which COCO does "
+            "not know; leave out the format coco."
+        )
+    return tuple(end for end in endings if end != OVERLAY)
+
+
+def _write_labels(done: Segmented, path: Path) -> None:
+    write_labels(done.labels, path, pixel_size_um=done.pixel_size_um, axes=done.axes)
+
+
+def _write_semantic(done: Segmented, path: Path) -> None:
+    write_semantic(
+        done.semantic, path, pixel_size_um=done.pixel_size_um, axes=done.axes
+    )
+
+
+def _write_objects(done: Segmented, path: Path) -> None:
+    write_objects(done.objects, path)
+
+
+def _write_geojson(done: Segmented, path: Path) -> None:
+    write_geojson(done.labels, done.objects, path, axes=done.axes)
+
+
+def _write_coco(done: Segmented, path: Path) -> None:
+    assert done.candidates is not None  # stacks were refused
+    write_coco(done.candidates, path, image_id=path.name.removesuffix(_COCO))
+
+
+def _write_rois(done: Segmented, path: Path) -> None:
+    write_rois(done.labels, done.objects, path, axes=done.axes)
+
+
+def _write_overlay(done: Segmented, path: Path) -> None:
+    assert done.pixels is not None  # nothing is drawn of stacks
+    # A network without a quality branch tells its score instead.
+    values = done.objects["quality"].fillna(done.objects["score"])
+    write_overlay(done.pixels, done.labels, values.to_numpy(), path)
+
+
+WRITERS: dict[str, Callable[[Segmented, Path], None]] = {
+    "_labels.tif": _write_labels,
+    "_semantic.tif": _write_semantic,
+    "_objects.csv": _write_objects,
+    "_objects.geojson": _write_geojson,
+    _COCO: _write_coco,
+    "_rois.zip": _write_rois,
+    OVERLAY: _write_overlay,
+}
+"""How each file but the record is written, by its ending."""
