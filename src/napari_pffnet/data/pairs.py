@@ -261,8 +261,8 @@ def _read_classes(path: Path | None) -> NDArray[np.integer] | None:
     if path is None:
         return None
     classes = read_labels(path)
-    # Not all numbers fit into int64, which would turn the others round.
-    return classes if classes.dtype.kind == "u" else classes.astype(np.int64)
+    # Of the largest numbers int64 would make negative ones.
+    return classes.astype(np.uint64 if classes.dtype.kind == "u" else np.int64)
 
 
 def _accept(checked: Checked, source: str) -> list[TrainingImage]:
