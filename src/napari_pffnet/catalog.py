@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from platformdirs import user_cache_path, user_data_path
-from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
 from napari_pffnet.config import CheckpointInfo
@@ -191,10 +190,11 @@ def read_metadata(path: Path) -> dict[str, str]:
         ) from error
     if metadata.get("format") != FORMAT:
         raise ValueError(f"{path} was not written by {FORMAT} and cannot be used.")
-    if int(metadata.get("format_version", "0")) > FORMAT_VERSION:
+    told = metadata.get("format_version", "0")
+    if not told.isdecimal() or int(told) > FORMAT_VERSION:
         raise ValueError(
-            f"{path} has format version {metadata['format_version']}, newer than "
-            f"{FORMAT_VERSION}; update napari-pffnet to use it."
+            f"{path} has format version {told}, newer than {FORMAT_VERSION}; update "
+            "napari-pffnet to use it."
         )
     return metadata
 
@@ -203,7 +203,7 @@ def parse_info(path: Path, metadata: Mapping[str, str]) -> CheckpointInfo:
     """Return the description in the metadata."""
     try:
         return CheckpointInfo.model_validate(json.loads(metadata["info"]))
-    except (KeyError, json.JSONDecodeError, ValidationError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise ValueError(
             f"{path} carries no valid description of its network "
             "and cannot be used as a model."

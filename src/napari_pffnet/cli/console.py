@@ -91,7 +91,7 @@ def report_failures(failures: Mapping[str, str]) -> int:
     if failures:
         warn(f"{len(failures)} failed:")
     for name, reason in failures.items():
-        warn(f"  {name}: {reason}")
+        warn(f"  {reason if reason.startswith(name) else f'{name}: {reason}'}")
     return FAILED if failures else OK
 
 
@@ -103,6 +103,9 @@ def sentence(error: BaseException) -> str:
     cause = error.__cause__
     if isinstance(error, CycloptsError) and isinstance(cause, ValidationError):
         return _explain(cause, prefix="--")
+    if isinstance(error, OSError) and error.strerror:
+        place = f": {error.filename}" if error.filename else ""
+        return f"{error.strerror}{place}."
     return str(error).strip() or f"unexpected {type(error).__name__}"
 
 

@@ -67,7 +67,8 @@ def arrange(
     Parameters
     ----------
     array
-        One image; axes of length 1 may be added anywhere.  Not changed.
+        One image; axes of length 1 may be added anywhere.  Not changed.  Of a
+        masked array the mask stays.
     axes
         A letter for each axis: Y, X, C, S (colour samples), Z, T.  Without it
         (Y, X), (Y, X, C) with fewer channels than rows and columns, and colour
@@ -80,10 +81,10 @@ def arrange(
     ValueError
         If an axis stays unclear, or several planes or time points remain.
     """
-    if np.iscomplexobj(array) or array.dtype.kind not in "buif":
+    if array.dtype.kind not in "buif":
+        remedy = "take numpy.abs of" if array.dtype.kind == "c" else "convert"
         raise ValueError(
-            f"Pixels of type {array.dtype} are no intensities; convert them to "
-            "numbers first."
+            f"Pixels of type {array.dtype} are no intensities; {remedy} them first."
         )
     named = name_axes(array.shape, axes)
     check_one_plane(array.shape, named)
@@ -131,6 +132,11 @@ def check_axes(shape: tuple[int, ...], axes: str) -> str:
     ValueError
         If they are not a letter for each axis, each once, Y and X among them.
     """
+    if any(np.isnan(length) for length in shape):
+        raise ValueError(
+            f"The shape {shape} of the image is not known yet; call its method "
+            "compute_chunk_sizes() first."
+        )
     named = axes.upper()
     clear = set(named) <= set(KNOWN_AXES) and len(set(named)) == len(named)
     if not clear or not set("YX") <= set(named) or set("CS") <= set(named):

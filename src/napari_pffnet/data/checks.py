@@ -14,6 +14,9 @@ from napari_pffnet.data.training_image import MIN_AREA
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_MOST_EXACT = 2**53
+"""Beyond, floating-point numbers leave out integers."""
+
 Severity = Literal["error", "warning"]
 
 
@@ -101,13 +104,16 @@ def check_values(labels: NDArray[np.generic], name: str) -> list[Finding]:
             Problem.FLOAT,
             f"Labels of type {labels.dtype} are no integers; convert them.",
         )
-    if labels.dtype.kind == "f" and not (labels == np.floor(labels)).all():
-        value = labels[labels != np.floor(labels)][0]
-        return error(
-            Problem.FLOAT,
-            f"The labels hold {value:g}, which is no object number; save integers "
-            "(a probability map has to be turned into objects first).",
-        )
+    if labels.dtype.kind == "f":
+        numbers = labels.astype(np.float64)
+        is_number = (numbers == np.floor(numbers)) & (np.abs(numbers) <= _MOST_EXACT)
+        if not is_number.all():
+            value = labels[~is_number][0]
+            return error(
+                Problem.FLOAT,
+                f"The labels hold {value:g}, which is no object number; save integers "
+                "(a probability map has to be turned into objects first).",
+            )
     if labels.size and labels.min() < 0:
         return error(
             Problem.NEGATIVE,

@@ -77,7 +77,7 @@ def check_coco(path: str | PathLike[str], rules: ReadRules | None = None) -> Che
         If the file holds no COCO annotations, its images are not found, or none of
         its categories is a class of the model.
     """
-    path, rules = Path(path).resolve(), rules or ReadRules()
+    path, rules = Path(path).absolute(), rules or ReadRules()
     content = _read(path)
     folder = _find_images(path, content, rules.config.images)
     class_ids = _class_ids(path, content, rules)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from napari_pffnet.config import NormalizationConfig
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_F = TypeVar("_F", bound=np.floating)
 
 MAX_SAMPLE = 4_000_000
 """Pixels that the statistics of an image are taken from, at most."""
@@ -43,7 +45,8 @@ def normalize(
     Parameters
     ----------
     image
-        (..., Y, X, C) of any real dtype; not changed.
+        (..., Y, X, C) of any real dtype; not changed.  Masked pixels count as
+        not finite.
     config
         Percentiles and noise factor.
     rgb
@@ -65,7 +68,7 @@ def normalize(
     # is taken off.
     wide = image.dtype.itemsize >= 4 and image.dtype != np.float32
     dtype = np.float64 if wide else np.float32
-    values = np.array(image, dtype)
+    values = _unmasked(image, dtype)
     values[~np.isfinite(values)] = -np.inf
     np.subtract(values, low.astype(dtype), out=values)
     np.clip(values, 0, None, out=values)
@@ -161,15 +164,21 @@ def _channel_limits(
 
 def _noise(sample: NDArray[np.generic], neighbours: NDArray[np.generic]) -> float:
     """Return the median absolute difference of neighbouring pixels along X."""
-    left = sample[..., : neighbours.shape[-2], :].astype(np.float64)
+    left = _unmasked(sample[..., : neighbours.shape[-2], :], np.float64)
     with np.errstate(invalid="ignore"):
-        differences = _finite(np.abs(left - neighbours.astype(np.float64)))
+        differences = _finite(np.abs(left - _unmasked(neighbours, np.float64)))
     return float(np.median(differences)) if differences.size else 0.0
 
 
 def _finite(values: NDArray[np.generic]) -> NDArray[np.float64]:
-    flat = values.astype(np.float64).ravel()
+    flat = _unmasked(values, np.float64).ravel()
     return flat[np.isfinite(flat)]
+
+
+def _unmasked(values: NDArray[np.generic], dtype: type[_F]) -> NDArray[_F]:
+    """Copy an array, with NaN in place of what is masked."""
+    filled: NDArray[_F] = np.ma.filled(values.astype(dtype), np.nan)
+    return filled
 
 
 def _sample_steps(shape: tuple[int, ...]) -> tuple[int, ...]:

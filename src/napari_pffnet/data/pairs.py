@@ -130,7 +130,8 @@ def from_arrays(
         (Y, X), (Y, X, C) or any axes that ``rules.config.axes`` names; any real
         dtype.
     labels
-        (Y, X) integers, 0 is background; one for each image.
+        (Y, X) integers, 0 is background; one for each image.  Of pixels that a
+        masked array hides nothing is known.
     ignore
         (Y, X) maps, not 0 where nothing is known, or None.
     classes
@@ -155,13 +156,23 @@ def from_arrays(
             f"{len(classes)} classes and {len(names)} names; give one for each image."
         )
     results = [
-        check_pair(ImageFile(np.asarray(image), None), np.asarray(truth), name,
-                   ignore=unknown, classes=kinds, rules=rules)
+        check_pair(ImageFile(np.asanyarray(image), None), np.asarray(truth), name,
+                   ignore=_with_hidden(truth, unknown), classes=kinds, rules=rules)
         for image, truth, unknown, kinds, name in zip(
             images, labels, ignore, classes, names, strict=True
         )
     ]  # fmt: skip
     return _accept(join_checked(results), "the arrays")
+
+
+def _with_hidden(
+    labels: NDArray[np.generic], ignore: NDArray[np.generic] | None
+) -> NDArray[np.generic] | None:
+    """Add the pixels that a masked array hides to those of which nothing is known."""
+    if not np.ma.is_masked(labels):
+        return ignore
+    hidden = np.ma.getmaskarray(labels)
+    return hidden if ignore is None else hidden | np.asarray(ignore, np.bool_)
 
 
 def _find_pairs(
@@ -199,6 +210,8 @@ def _files_by_stem(folder: Path, findings: list[Finding]) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.name.startswith(".") or path.suffix.lower() not in IMAGE_SUFFIXES:
+            continue
+        if path.is_dir():
             continue
         if path.stem in files:
             message = (
@@ -240,12 +253,16 @@ def _read_pair(paths: _PairPaths, rules: ReadRules) -> Checked:
             classes=_read_classes(paths.classes),
             rules=rules,
         )
-    except ValueError as error:
+    except (ValueError, FileNotFoundError) as error:
         return Checked((), (Finding(Problem.UNREADABLE, paths.name, str(error)),))
 
 
-def _read_classes(path: Path | None) -> NDArray[np.int64] | None:
-    return None if path is None else read_labels(path).astype(np.int64)
+def _read_classes(path: Path | None) -> NDArray[np.integer] | None:
+    if path is None:
+        return None
+    classes = read_labels(path)
+    # Of the largest numbers int64 would make negative ones.
+    return classes.astype(np.uint64 if classes.dtype.kind == "u" else np.int64)
 
 
 def _accept(checked: Checked, source: str) -> list[TrainingImage]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import math
+import struct
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,7 +16,7 @@ import numpy as np
 import tifffile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from os import PathLike
 
     from numpy.typing import NDArray
@@ -20,7 +24,14 @@ if TYPE_CHECKING:
 TIFF_SUFFIXES = (".tif", ".tiff")
 JPEG_SUFFIXES = (".jpg", ".jpeg")
 IMAGE_SUFFIXES = (".png", *TIFF_SUFFIXES, *JPEG_SUFFIXES)
+MOST_SAMPLES = 2**31
+"""Larger images cannot be held at once: rather a sentence than no memory left."""
 
+_PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+_MOST_COMPRESSED = 100_000
+"""No method packs an image that means something into so small a part of it."""
+_SMALL = 2**26
+"""Bytes of an image that does no harm, whatever its file looks like."""
 _T = TypeVar("_T")
 _UM_PER_UNIT = {
     "m": 1e6, "cm": 1e4, "mm": 1e3, "um": 1.0, "micron": 1.0, "microns": 1.0,
@@ -70,10 +81,10 @@ def read_image(path: str | PathLike[str]) -> ImageFile:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is of another kind or damaged.
+        If the file is of another kind, damaged, or claims to be absurdly large.
     """
     path = _known_file(path)
-    return _guarded(path, _read_tiff if _is_tiff(path) else _read_picture)
+    return _guarded(path, _read_picture if _is_picture(path) else _read_tiff)
 
 
 def read_labels(path: str | PathLike[str]) -> NDArray[np.generic]:
@@ -91,10 +102,10 @@ def read_labels(path: str | PathLike[str]) -> NDArray[np.generic]:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is of another kind or damaged.
+        If the file is of another kind, damaged, or claims to be absurdly large.
     """
     path = _known_file(path)
-    array = _guarded(path, _read_tiff_labels if _is_tiff(path) else _read_indices)
+    array = _guarded(path, _read_indices if _is_picture(path) else _read_tiff_labels)
     if array.ndim == 3 and array.shape[-1] in (2, 3, 4):
         array = _common_channel(array)
     while array.ndim > 2 and 1 in array.shape:
@@ -102,12 +113,20 @@ def read_labels(path: str | PathLike[str]) -> NDArray[np.generic]:
     return array
 
 
-def _is_tiff(path: Path) -> bool:
-    return path.suffix.lower() in TIFF_SUFFIXES
+def _is_picture(path: Path) -> bool:
+    """Whether a file is a PNG or JPEG, whatever its name says.
+
+    All else is taken for a TIFF: Pillow would open anything, PostScript included,
+    which is a program.
+    """
+    with path.open("rb") as file:
+        return file.read(8).startswith((_PNG, _JPEG))
 
 
 def _known_file(path: str | PathLike[str]) -> Path:
     path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; name one of the images in it.")
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
     if path.suffix.lower() not in IMAGE_SUFFIXES:
@@ -121,18 +140,63 @@ def _known_file(path: str | PathLike[str]) -> Path:
 def _guarded(path: Path, read: Callable[[Path], _T]) -> _T:
     """Read with one kind of error, whatever library finds the file damaged."""
     try:
-        return read(path)
+        with _held_complaints():
+            return read(path)
     # Decoders raise errors of a dozen unrelated types.
     except Exception as error:
         raise ValueError(
-            f"{path} cannot be read ({error}); is it damaged, or of another kind "
-            "than its name says?"
+            f"{path} cannot be read ({_first_cause(error)}); is it damaged, or of "
+            "another kind than its name says?"
         ) from error
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """Return what a decoder said; imageio wraps it in "an unknown error"."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+@contextmanager
+def _held_complaints() -> Iterator[None]:
+    """Hold back what the decoders log, and drop it where they fail anyway."""
+    records: list[logging.LogRecord] = []
+
+    def hold(record: logging.LogRecord) -> bool:
+        records.append(record)
+        return False
+
+    loggers = [logging.getLogger(name) for name in ("tifffile", "imagecodecs")]
+    for logger in loggers:
+        logger.addFilter(hold)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(hold)
+    for record in records:
+        logging.getLogger(record.name).handle(record)
+
+
+def _check_size(path: Path, shape: tuple[int, ...], itemsize: int) -> None:
+    """Refuse what a file claims to hold before memory is taken for it."""
+    count, size = math.prod(shape), path.stat().st_size
+    told = f"{' x '.join(map(str, shape))} values"
+    if count == 0:
+        raise ValueError(f"it holds {told}, which is nothing")
+    if count * itemsize > max(_SMALL, _MOST_COMPRESSED * size):
+        raise ValueError(f"its {size:,} bytes cannot hold the {told} that it claims")
+    if count > MOST_SAMPLES:
+        raise ValueError(
+            f"it holds {told}, more than the {MOST_SAMPLES:,} that are read at once; "
+            "cut it into parts"
+        )
 
 
 def _read_picture(path: Path) -> ImageFile:
     array: NDArray[np.generic]
     if _is_plain_png(path):
+        _check_size(path, _png_shape(path), 1)
         # Pillow would cut 16-bit colours to 8 bit and refuse huge images.
         array = imagecodecs.png_decode(path.read_bytes())
     else:
@@ -150,6 +214,12 @@ def _is_plain_png(path: Path) -> bool:
         return False
     bits, color_type = header[24:26]
     return bits >= 8 and color_type != 3
+
+
+def _png_shape(path: Path) -> tuple[int, int]:
+    with path.open("rb") as file:
+        width, height = struct.unpack(">II", file.read(24)[16:])
+    return height, width
 
 
 def _pillow_mode(path: Path) -> str:
@@ -171,15 +241,13 @@ def _common_channel(array: NDArray[np.generic]) -> NDArray[np.generic]:
 
 def _read_tiff_labels(path: Path) -> NDArray[np.generic]:
     with tifffile.TiffFile(path) as tiff:
-        return np.asarray(tiff.series[0].asarray())
+        return _tiff_pixels(tiff, path)
 
 
 def _read_tiff(path: Path) -> ImageFile:
     with tifffile.TiffFile(path) as tiff:
-        series = tiff.series[0]
-        array, axes = np.asarray(series.asarray()), str(series.axes)
-        page = series.keyframe
-        array, axes = _decode_colors(array, axes, page)
+        array, series = _tiff_pixels(tiff, path), tiff.series[0]
+        array, axes = _decode_colors(array, str(series.axes), series.keyframe)
         facts = _ome_facts(tiff) or _imagej_facts(tiff)
     known = set(axes) <= set("YXCSZT") and {"Y", "X"} <= set(axes)
     # Axes that the file leaves open are named by the user, or guessed by shape;
@@ -188,6 +256,15 @@ def _read_tiff(path: Path) -> ImageFile:
     if named is not None and len(named) != array.ndim:
         array = array.squeeze()
     return ImageFile(array, named, facts.channel_names, facts.pixel_size_um)
+
+
+def _tiff_pixels(tiff: tifffile.TiffFile, path: Path) -> NDArray[np.generic]:
+    # To find its series, tifffile makes a list of all planes that OME claims.
+    for shape in _ome_shapes(tiff):
+        _check_size(path, shape, 1)
+    series = tiff.series[0]
+    _check_size(path, series.shape, series.dtype.itemsize)
+    return np.asarray(series.asarray())
 
 
 def _drop_single(axes: str, shape: tuple[int, ...]) -> str | None:
@@ -205,21 +282,44 @@ def _decode_colors(
         return np.moveaxis(page.colormap[:, array], 0, -1), f"{axes}S"
     if kind == tifffile.PHOTOMETRIC.MINISWHITE and array.dtype.kind == "u":
         return np.invert(np.asarray(array, np.uint64)).astype(array.dtype), axes
-    if kind == tifffile.PHOTOMETRIC.SEPARATED and axes.endswith("S"):
-        full = float(np.array(-1).astype(array.dtype))
-        ink = array.astype(np.float64) / full
-        light = (1 - ink[..., :3]) * (1 - ink[..., 3:4])
-        return np.round(light * full).astype(array.dtype), axes
+    inks = page.samplesperpixel - len(page.extrasamples)
+    if kind == tifffile.PHOTOMETRIC.SEPARATED and inks == 4 and "S" in axes:
+        return _mix_inks(array, axes.index("S")), axes
     colors = (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
     return array, axes if kind in colors else axes.replace("S", "C")
 
 
-def _ome_facts(tiff: tifffile.TiffFile) -> _TiffFacts | None:
+def _mix_inks(array: NDArray[np.generic], axis: int) -> NDArray[np.generic]:
+    """Turn CMYK along an axis to RGB."""
+    full = float(np.array(-1).astype(array.dtype))
+    cyan, magenta, yellow, black = (
+        1 - np.take(array, ink, axis).astype(np.float64) / full for ink in range(4)
+    )
+    light = np.stack([cyan, magenta, yellow], axis) * np.expand_dims(black, axis)
+    return np.asarray(np.round(light * full), array.dtype)
+
+
+def _ome_pixels(tiff: tifffile.TiffFile) -> list[dict[str, Any]]:
+    """Return what OME says of the pixels of each image in a file."""
     if not tiff.ome_metadata:
+        return []
+    images = tifffile.xml2dict(tiff.ome_metadata).get("OME", {}).get("Image", [])
+    return [image["Pixels"] for image in _listed(images) if "Pixels" in image]
+
+
+def _ome_shapes(tiff: tifffile.TiffFile) -> list[tuple[int, ...]]:
+    return [
+        tuple(int(pixels.get(f"Size{axis}", 1)) for axis in "TZCYX")
+        for pixels in _ome_pixels(tiff)
+    ]
+
+
+def _ome_facts(tiff: tifffile.TiffFile) -> _TiffFacts | None:
+    images = _ome_pixels(tiff)
+    if not images:
         return None
-    pixels = _first(tifffile.xml2dict(tiff.ome_metadata)["OME"]["Image"])["Pixels"]
-    channels = pixels.get("Channel", [])
-    channels = channels if isinstance(channels, list) else [channels]
+    pixels = images[0]
+    channels = _listed(pixels.get("Channel", []))
     names = tuple(str(channel.get("Name", "")) for channel in channels)
     unit = str(pixels.get("PhysicalSizeXUnit", "µm"))
     size = _micrometres(pixels.get("PhysicalSizeX"), unit)
@@ -242,8 +342,12 @@ def _imagej_facts(tiff: tifffile.TiffFile) -> _TiffFacts:
 
 def _micrometres(size: Any, unit: str) -> float | None:
     factor = _UM_PER_UNIT.get(unit.strip().lower())
-    return float(size) * factor if size and factor else None
+    try:
+        micrometres = float(size) * (factor or 0)
+    except (TypeError, ValueError):
+        return None
+    return micrometres if 0 < micrometres < math.inf else None
 
 
-def _first(item: Any) -> Any:
-    return item[0] if isinstance(item, list) else item
+def _listed(item: Any) -> list[Any]:
+    return item if isinstance(item, list) else [item]

@@ -91,7 +91,7 @@ def drop_unknown(image: TrainingImage) -> TrainingImage:
 
 def number_densely(
     labels: NDArray[np.generic],
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+) -> tuple[NDArray[np.int32], NDArray[np.integer]]:
     """Give objects the numbers 1..N, in rising order of their labels.
 
     Parameters
@@ -104,9 +104,10 @@ def number_densely(
     dense
         (Y, X) int32.
     numbers
-        (N,) the former number of each object.
+        (N,) the former number of each object, int64 or uint64.
     """
     values, dense = np.unique(labels, return_inverse=True)
-    numbers = values[values > 0].astype(np.int64)
+    # Of the largest numbers int64 would make negative ones.
+    numbers = values[values > 0].astype(np.uint64 if values.dtype.kind == "u" else int)
     shift = len(numbers) - len(values) + 1
     return dense.reshape(labels.shape).astype(np.int32) + np.int32(shift), numbers

@@ -13,7 +13,12 @@ from napari_pffnet.evaluation.errors import ErrorCounts, kinds_of
 from napari_pffnet.evaluation.hausdorff import object_hausdorff
 from napari_pffnet.evaluation.inputs import LabelPair
 from napari_pffnet.evaluation.label_metrics import classes_of, mean_pq
-from napari_pffnet.evaluation.overlap import FloatArray, Overlap, measure_overlap
+from napari_pffnet.evaluation.overlap import (
+    FloatArray,
+    Overlap,
+    as_array,
+    measure_overlap,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -179,7 +184,7 @@ def _image_scores(
     elif true_classes is not None or pred_classes is not None:
         raise ValueError("Classes are given of one side only; give both or none.")
     at_half = scores.match_counts(overlap)
-    distance = object_hausdorff(overlap, np.asarray(pair.true), np.asarray(pair.pred))
+    distance = object_hausdorff(overlap, as_array(pair.true), as_array(pair.pred))
     return ImageScores(
         name=pair.name,
         n_true=overlap.n_true,
@@ -220,6 +225,15 @@ def _object_scores(overlap: Overlap, table: pd.DataFrame) -> ObjectScores:
         )
     rows = rows.loc[overlap.pred_ids]
     n = overlap.n_pred
-    known = rows["quality"].to_numpy(float) if "quality" in rows else np.full(n, np.nan)
-    confidences = rows["confidence"].to_numpy(float)
-    return ObjectScores(confidences, known, scores.true_iou(overlap))
+    known = _numbers(rows, "quality") if "quality" in rows else np.full(n, np.nan)
+    return ObjectScores(_numbers(rows, "confidence"), known, scores.true_iou(overlap))
+
+
+def _numbers(rows: pd.DataFrame, column: str) -> FloatArray:
+    try:
+        return rows[column].to_numpy(np.float64)
+    except ValueError as error:
+        raise ValueError(
+            f"the column {column} of the table of objects does not hold numbers only "
+            f"({error}); take the table that belongs to the labels."
+        ) from error

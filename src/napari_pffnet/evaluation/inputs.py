@@ -141,6 +141,8 @@ def _label_files(folder: Path) -> dict[str, Path]:
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith("."):
             continue
+        if path.is_dir():
+            continue
         stem = path.stem.removesuffix(LABELS_ENDING)
         files = plain if stem == path.stem else ours
         if stem in files:

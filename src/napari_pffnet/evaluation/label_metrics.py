@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_pffnet.evaluation import hausdorff, scores
-from napari_pffnet.evaluation.overlap import FloatArray, IntArray, measure_overlap
+from napari_pffnet.evaluation.overlap import (
+    FloatArray,
+    IntArray,
+    as_array,
+    measure_overlap,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -190,7 +195,7 @@ def object_hausdorff(true_labels: ArrayLike, pred_labels: ArrayLike) -> float:
     side has objects.
     """
     overlap = measure_overlap(true_labels, pred_labels)
-    true, pred = np.asarray(true_labels), np.asarray(pred_labels)
+    true, pred = as_array(true_labels), as_array(pred_labels)
     return hausdorff.object_hausdorff(overlap, true, pred)
 
 

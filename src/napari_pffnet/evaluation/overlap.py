@@ -92,7 +92,7 @@ def measure_overlap(true_labels: ArrayLike, pred_labels: ArrayLike) -> Overlap:
     ----------
     true_labels, pred_labels
         Label images of one shape, (Y, X) or any other; any integer dtype, 0 is
-        background, ids may have gaps.
+        background, as is what a mask hides, ids may have gaps.
 
     Raises
     ------
@@ -133,7 +133,7 @@ def checked_labels(labels: ArrayLike, name: str) -> IntArray:
     ValueError
         If they are no integers or negative.
     """
-    array = np.asarray(labels)
+    array = as_array(labels)
     if not np.issubdtype(array.dtype, np.integer):
         raise ValueError(
             f"{name} has dtype {array.dtype}; give integers, 0 for background and "
@@ -145,6 +145,11 @@ def checked_labels(labels: ArrayLike, name: str) -> IntArray:
             "use 0 for background and positive ids for objects."
         )
     return array
+
+
+def as_array(labels: ArrayLike) -> IntArray:
+    """Return a label image as an array; what a mask hides is background."""
+    return np.asarray(np.ma.filled(labels, 0))
 
 
 def number_objects(labels: IntArray) -> tuple[IntArray, IntArray]:

@@ -38,8 +38,19 @@ def write_labels(
         Side of a pixel in micrometres, where known.
     axes
         Those before Y and X, T or Z, where known.
+
+    Raises
+    ------
+    ValueError
+        If there are negative ids or such as int32 does not hold.
     """
-    fits = labels.max(initial=0) <= np.iinfo(np.uint16).max
+    low, high = labels.min(initial=0), labels.max(initial=0)
+    if low < 0 or high > np.iinfo(np.int32).max:
+        raise ValueError(
+            f"The labels hold {low if low < 0 else high}; number the objects from 1 "
+            f"to at most {np.iinfo(np.int32).max:,}."
+        )
+    fits = high <= np.iinfo(np.uint16).max
     numbers = labels.astype(np.uint16 if fits else np.int32)
     _write_tiff(numbers, path, pixel_size_um, axes)
 

@@ -30,10 +30,12 @@ def find_images(inputs: Iterable[str]) -> list[Path]:
     ValueError
         If an input names nothing, or a folder holds no image.
     """
-    found: dict[Path, None] = {}
+    found: dict[Path, Path] = {}
     for text in inputs:
-        found.update(dict.fromkeys(_expand(text)))
-    return list(found)
+        for path in _expand(text):
+            # Links in a circle lead to one file on many paths.
+            found.setdefault(path.parent.resolve() / path.name, path)
+    return list(found.values())
 
 
 def _expand(text: str) -> list[Path]:
@@ -59,6 +61,7 @@ def _images_in(folder: Path) -> list[Path]:
         path
         for path in sorted(folder.iterdir())
         if path.suffix.lower() in IMAGE_SUFFIXES
+        and not path.is_dir()
         and not path.name.startswith(".")
         and not path.name.endswith(_RESULTS)
     ]

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_pffnet.instances.grids import mask_extent, paste, windows_of
 from napari_pffnet.instances.table import (
+    check_labels,
     confidences,
     label_extents,
     measured_columns,
@@ -116,7 +117,13 @@ class Instances:
             (Y, X) integers; 0 is background, ids may have gaps.
         class_ids, scores, qualities
             (N,) one value an object; 1, 1.0 and NaN if not given.
+
+        Raises
+        ------
+        ValueError
+            If the labels are no plane of integers from 0.
         """
+        check_labels(labels)
         ids, boxes, _ = label_extents(labels)
         crops = [
             labels[y0:y1, x0:x1] == i

@@ -77,6 +77,26 @@ def measured_columns(
     return columns
 
 
+def check_labels(labels: IntArray) -> None:
+    """Make sure that an array is a label image.
+
+    Raises
+    ------
+    ValueError
+        If it is no plane, or holds anything but integers from 0.
+    """
+    if labels.ndim != 2 or labels.dtype.kind not in "bui":
+        raise ValueError(
+            f"Labels of shape {labels.shape} and type {labels.dtype} are no label "
+            "image; give (Y, X) integers, 0 for background."
+        )
+    if labels.min(initial=0) < 0:
+        raise ValueError(
+            f"The labels hold {labels.min()}; number objects from 1 and use 0 for "
+            "background."
+        )
+
+
 def label_extents(
     labels: IntArray,
 ) -> tuple[IntArray, NDArray[np.int64], NDArray[np.int64]]:

@@ -11,7 +11,7 @@ from napari_pffnet.data.axes import arrange, choose_channels, repeat_channels
 from napari_pffnet.data.normalize import normalize
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
     from napari_pffnet.config import CheckpointInfo, SegmentConfig
     from napari_pffnet.data.axes import ChannelChoice
@@ -41,7 +41,7 @@ class Prepared:
 
 
 def prepare(
-    image: ArrayLike,
+    image: NDArray[np.generic],
     info: CheckpointInfo,
     config: SegmentConfig,
     channel_names: tuple[str, ...],
@@ -56,7 +56,7 @@ def prepare(
     ValueError
         If an axis stays unclear, or a channel does not exist.
     """
-    chosen = choose(np.asarray(image), info, config, channel_names)
+    chosen = choose(image, info, config, channel_names)
     unit = normalize(chosen.pixels, info.normalization, rgb=chosen.rgb, limits=limits)
     repeated = repeat_channels(unit, info.model.in_channels)
     pixels: NDArray[np.float32] = repeated.astype(np.float32, copy=False)

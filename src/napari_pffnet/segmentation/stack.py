@@ -184,7 +184,9 @@ class Stack:
     def _read(self, index: Mapping[str, int | slice]) -> NDArray[np.generic]:
         """Read a part, given for some of the axes."""
         parts = tuple(index.get(axis, slice(None)) for axis in self.axes)
-        return np.asarray(self.image[parts])
+        read = self.image[parts]
+        # The mask of a masked array is heeded when intensities are normalised.
+        return read if isinstance(read, np.ma.MaskedArray) else np.asarray(read)
 
     def _in_one_plane(self, array: NDArray[np.generic]) -> NDArray[np.generic]:
         """Set the planes of an array below each other."""
