@@ -20,6 +20,17 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def hash_path(path: Path) -> str:
+    """Return the sha256 of a file, or of the names and contents in a folder."""
+    if not path.is_dir():
+        return hash_file(path)
+    digest = hashlib.sha256()
+    for file in sorted(file for file in path.rglob("*") if file.is_file()):
+        name = file.relative_to(path).as_posix()
+        digest.update(f"{name} {hash_file(file)}\n".encode())
+    return digest.hexdigest()
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Give a file to write to, which becomes ``path`` once it is whole.

@@ -59,7 +59,7 @@ def segment(
     Parameters
     ----------
     images
-        Images (PNG, TIFF, JPEG), folders of images, patterns such as "*.tif", or
+        Images (PNG, TIFF, JPEG, OME-Zarr), folders of images, patterns such as "*.tif", or
         text files (.txt) that name an image a line.
     out
         Folder for the results; it is made if need be.
@@ -74,8 +74,8 @@ def segment(
     threads
         CPU threads; 0: as many as torch chooses.
     formats
-        What to write, separated by commas: tiff, csv, geojson (QuPath), coco,
-        rois (ImageJ).
+        What to write, separated by commas: tiff, zarr (OME-Zarr with a pyramid),
+        csv, parquet, geojson (QuPath), coco, rois (ImageJ).
     overlay
         Write the picture of the outlines too.
     resume

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from napari_pffnet.config.base import Config
 
-Format = Literal["tiff", "csv", "geojson", "coco", "rois"]
+Format = Literal["tiff", "zarr", "csv", "parquet", "geojson", "coco", "rois"]
 
 
 class OutputConfig(Config):

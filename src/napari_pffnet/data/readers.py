@@ -36,6 +36,7 @@ _T = TypeVar("_T")
 _UM_PER_UNIT = {
     "m": 1e6, "cm": 1e4, "mm": 1e3, "um": 1.0, "micron": 1.0, "microns": 1.0,
     "µm": 1.0, "μm": 1.0, "\\u00b5m": 1.0, "nm": 1e-3,
+    "micrometer": 1.0, "nanometer": 1e-3, "millimeter": 1e3, "meter": 1e6,
 }  # fmt: skip
 
 
@@ -46,7 +47,8 @@ class ImageFile:
     Attributes
     ----------
     array
-        The pixels as stored; palettes and CMYK are turned to RGB.
+        The pixels as stored; palettes and CMYK are turned to RGB.  Of a large file
+        perhaps something that reads them part by part, see `lazy`.
     axes
         One letter an axis (Y, X, C channel, S colour sample, Z, T), or None
         where the file does not say.
@@ -56,14 +58,16 @@ class ImageFile:
         Side of a pixel in micrometres, or None where unknown.
     """
 
-    array: NDArray[np.generic]
+    array: Any
     axes: str | None
     channel_names: tuple[str, ...] = ()
     pixel_size_um: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _TiffFacts:
+class TiffFacts:
+    """What a TIFF says beside its pixels."""
+
     channel_names: tuple[str, ...] = ()
     pixel_size_um: float | None = None
 
@@ -84,7 +88,7 @@ def read_image(path: str | PathLike[str]) -> ImageFile:
         If the file is of another kind, damaged, or claims to be absurdly large.
     """
     path = _known_file(path)
-    return _guarded(path, _read_picture if _is_picture(path) else _read_tiff)
+    return guarded(path, _read_picture if _is_picture(path) else _read_tiff)
 
 
 def read_labels(path: str | PathLike[str]) -> NDArray[np.generic]:
@@ -105,7 +109,7 @@ def read_labels(path: str | PathLike[str]) -> NDArray[np.generic]:
         If the file is of another kind, damaged, or claims to be absurdly large.
     """
     path = _known_file(path)
-    array = _guarded(path, _read_indices if _is_picture(path) else _read_tiff_labels)
+    array = guarded(path, _read_indices if _is_picture(path) else _read_tiff_labels)
     if array.ndim == 3 and array.shape[-1] in (2, 3, 4):
         array = _common_channel(array)
     while array.ndim > 2 and 1 in array.shape:
@@ -137,7 +141,7 @@ def _known_file(path: str | PathLike[str]) -> Path:
     return path
 
 
-def _guarded(path: Path, read: Callable[[Path], _T]) -> _T:
+def guarded(path: Path, read: Callable[[Path], _T]) -> _T:
     """Read with one kind of error, whatever library finds the file damaged."""
     try:
         with _held_complaints():
@@ -178,15 +182,20 @@ def _held_complaints() -> Iterator[None]:
         logging.getLogger(record.name).handle(record)
 
 
-def _check_size(path: Path, shape: tuple[int, ...], itemsize: int) -> None:
-    """Refuse what a file claims to hold before memory is taken for it."""
+def check_size(
+    path: Path, shape: tuple[int, ...], itemsize: int, *, is_held: bool = True
+) -> None:
+    """Refuse what a file claims to hold before memory is taken for it.
+
+    With ``is_held`` also what does not fit into the memory at once.
+    """
     count, size = math.prod(shape), path.stat().st_size
     told = f"{' x '.join(map(str, shape))} values"
     if count == 0:
         raise ValueError(f"it holds {told}, which is nothing")
     if count * itemsize > max(_SMALL, _MOST_COMPRESSED * size):
         raise ValueError(f"its {size:,} bytes cannot hold the {told} that it claims")
-    if count > MOST_SAMPLES:
+    if is_held and count > MOST_SAMPLES:
         raise ValueError(
             f"it holds {told}, more than the {MOST_SAMPLES:,} that are read at once; "
             "cut it into parts"
@@ -196,7 +205,7 @@ def _check_size(path: Path, shape: tuple[int, ...], itemsize: int) -> None:
 def _read_picture(path: Path) -> ImageFile:
     array: NDArray[np.generic]
     if _is_plain_png(path):
-        _check_size(path, _png_shape(path), 1)
+        check_size(path, _png_shape(path), 1)
         # Pillow would cut 16-bit colours to 8 bit and refuse huge images.
         array = imagecodecs.png_decode(path.read_bytes())
     else:
@@ -229,7 +238,8 @@ def _pillow_mode(path: Path) -> str:
 
 def _read_indices(path: Path) -> NDArray[np.generic]:
     if _is_plain_png(path) or _pillow_mode(path) != "P":
-        return _read_picture(path).array
+        pixels: NDArray[np.generic] = _read_picture(path).array
+        return pixels
     return imageio.imread(path, plugin="pillow", mode="P")
 
 
@@ -248,11 +258,8 @@ def _read_tiff(path: Path) -> ImageFile:
     with tifffile.TiffFile(path) as tiff:
         array, series = _tiff_pixels(tiff, path), tiff.series[0]
         array, axes = _decode_colors(array, str(series.axes), series.keyframe)
-        facts = _ome_facts(tiff) or _imagej_facts(tiff)
-    known = set(axes) <= set("YXCSZT") and {"Y", "X"} <= set(axes)
-    # Axes that the file leaves open are named by the user, or guessed by shape;
-    # pages in a row have no meaning of their own.
-    named = axes if known else _drop_single(axes, array.shape)
+        facts = tiff_facts(tiff)
+    named = name_tiff_axes(axes, array.shape)
     if named is not None and len(named) != array.ndim:
         array = array.squeeze()
     return ImageFile(array, named, facts.channel_names, facts.pixel_size_um)
@@ -260,11 +267,26 @@ def _read_tiff(path: Path) -> ImageFile:
 
 def _tiff_pixels(tiff: tifffile.TiffFile, path: Path) -> NDArray[np.generic]:
     # To find its series, tifffile makes a list of all planes that OME claims.
-    for shape in _ome_shapes(tiff):
-        _check_size(path, shape, 1)
+    for shape in ome_shapes(tiff):
+        check_size(path, shape, 1)
     series = tiff.series[0]
-    _check_size(path, series.shape, series.dtype.itemsize)
+    check_size(path, series.shape, series.dtype.itemsize)
     return np.asarray(series.asarray())
+
+
+def tiff_facts(tiff: tifffile.TiffFile) -> TiffFacts:
+    """Return what OME or ImageJ say beside the pixels."""
+    return _ome_facts(tiff) or _imagej_facts(tiff)
+
+
+def name_tiff_axes(axes: str, shape: tuple[int, ...]) -> str | None:
+    """Return the axes that a file names, without unknown ones of length 1.
+
+    Where it leaves some open they are named by the user, or guessed by shape: None;
+    pages in a row have no meaning of their own.
+    """
+    known = set(axes) <= set("YXCSZT") and {"Y", "X"} <= set(axes)
+    return axes if known else _drop_single(axes, shape)
 
 
 def _drop_single(axes: str, shape: tuple[int, ...]) -> str | None:
@@ -285,8 +307,13 @@ def _decode_colors(
     inks = page.samplesperpixel - len(page.extrasamples)
     if kind == tifffile.PHOTOMETRIC.SEPARATED and inks == 4 and "S" in axes:
         return _mix_inks(array, axes.index("S")), axes
+    return array, name_samples(axes, page)
+
+
+def name_samples(axes: str, page: Any) -> str:
+    """Call samples that are no colours channels."""
     colors = (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
-    return array, axes if kind in colors else axes.replace("S", "C")
+    return axes if page.photometric in colors else axes.replace("S", "C")
 
 
 def _mix_inks(array: NDArray[np.generic], axis: int) -> NDArray[np.generic]:
@@ -307,14 +334,15 @@ def _ome_pixels(tiff: tifffile.TiffFile) -> list[dict[str, Any]]:
     return [image["Pixels"] for image in _listed(images) if "Pixels" in image]
 
 
-def _ome_shapes(tiff: tifffile.TiffFile) -> list[tuple[int, ...]]:
+def ome_shapes(tiff: tifffile.TiffFile) -> list[tuple[int, ...]]:
+    """Return the shape of each image that OME claims, as TZCYX."""
     return [
         tuple(int(pixels.get(f"Size{axis}", 1)) for axis in "TZCYX")
         for pixels in _ome_pixels(tiff)
     ]
 
 
-def _ome_facts(tiff: tifffile.TiffFile) -> _TiffFacts | None:
+def _ome_facts(tiff: tifffile.TiffFile) -> TiffFacts | None:
     images = _ome_pixels(tiff)
     if not images:
         return None
@@ -322,25 +350,26 @@ def _ome_facts(tiff: tifffile.TiffFile) -> _TiffFacts | None:
     channels = _listed(pixels.get("Channel", []))
     names = tuple(str(channel.get("Name", "")) for channel in channels)
     unit = str(pixels.get("PhysicalSizeXUnit", "µm"))
-    size = _micrometres(pixels.get("PhysicalSizeX"), unit)
-    return _TiffFacts(names if any(names) else (), size)
+    size = to_micrometres(pixels.get("PhysicalSizeX"), unit)
+    return TiffFacts(names if any(names) else (), size)
 
 
-def _imagej_facts(tiff: tifffile.TiffFile) -> _TiffFacts:
+def _imagej_facts(tiff: tifffile.TiffFile) -> TiffFacts:
     metadata = tiff.imagej_metadata
     if not metadata:
-        return _TiffFacts()
+        return TiffFacts()
     labels = metadata.get("Labels", [])
     labels = [labels] if isinstance(labels, str) else labels
     resolution = tiff.series[0].keyframe.tags.get("XResolution")
     size = None
     if resolution is not None and resolution.value[0]:
         pixels, units = resolution.value
-        size = _micrometres(units / pixels, str(metadata.get("unit", "")))
-    return _TiffFacts(tuple(str(label) for label in labels), size)
+        size = to_micrometres(units / pixels, str(metadata.get("unit", "")))
+    return TiffFacts(tuple(str(label) for label in labels), size)
 
 
-def _micrometres(size: Any, unit: str) -> float | None:
+def to_micrometres(size: Any, unit: str) -> float | None:
+    """Return a length in micrometres, or None where size or unit tell none."""
     factor = _UM_PER_UNIT.get(unit.strip().lower())
     try:
         micrometres = float(size) * (factor or 0)

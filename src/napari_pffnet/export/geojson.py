@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from napari_pffnet.instances import Instances
+
 _MEASUREMENTS = ("score", "quality", "confidence", "area")
 
 
 def write_geojson(
-    labels: NDArray[np.integer[Any]],
+    labels: NDArray[np.integer[Any]] | Instances,
     objects: pd.DataFrame,
     path: str | PathLike[str],
     *,
@@ -37,7 +39,8 @@ def write_geojson(
     Parameters
     ----------
     labels
-        (Y, X) behind the axes of a stack; 0 is background.
+        (Y, X) behind the axes of a stack; 0 is background.  Or the objects of one
+        image, in the order of the table.
     objects
         Their table, a row for each label in rising order; of a stack with columns
         ``t``, ``z``.

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
     from napari_pffnet.export.outlines import Piece
     from napari_pffnet.export.planes import Plane
+    from napari_pffnet.instances import Instances
 
 
 def write_rois(
-    labels: NDArray[np.integer[Any]],
+    labels: NDArray[np.integer[Any]] | Instances,
     objects: pd.DataFrame,
     path: str | PathLike[str],
     *,
@@ -40,7 +41,8 @@ def write_rois(
     Parameters
     ----------
     labels
-        (Y, X) behind the axes of a stack; 0 is background.
+        (Y, X) behind the axes of a stack; 0 is background.  Or the objects of one
+        image, in the order of the table.
     objects
         Their table, a row for each label in rising order; of a stack with columns
         ``t``, ``z``.

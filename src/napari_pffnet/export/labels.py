@@ -72,6 +72,13 @@ def write_objects(objects: pd.DataFrame, path: str | PathLike[str]) -> None:
     write_atomically(Path(path), text.encode())
 
 
+def write_parquet(objects: pd.DataFrame, path: str | PathLike[str]) -> None:
+    """Write the table of the objects as Parquet; needs the package pyarrow."""
+    content = BytesIO()
+    objects.to_parquet(content, engine="pyarrow", index=False)
+    write_atomically(Path(path), content.getvalue())
+
+
 def _write_tiff(
     image: NDArray[np.generic],
     path: str | PathLike[str],

@@ -36,20 +36,24 @@ class Plane:
 
 
 def planes_of(
-    labels: NDArray[np.integer[Any]], objects: pd.DataFrame, axes: str
+    labels: NDArray[np.integer[Any]] | Instances, objects: pd.DataFrame, axes: str
 ) -> Iterator[Plane]:
     """Yield the planes of a stack; an image is one.
 
     Parameters
     ----------
     labels
-        (..., Y, X); 0 is background, ids go on from plane to plane.
+        (..., Y, X); 0 is background, ids go on from plane to plane.  Or the objects of
+        one image, in the order of the table.
     objects
         Their table, a row for each label in rising order; of a stack with columns
         ``t``, ``z``.
     axes
         T and Z, as the labels have them; "" for an image.
     """
+    if isinstance(labels, Instances):
+        yield Plane({}, labels, objects)
+        return
     names = axes.lower()
     for index in np.ndindex(labels.shape[:-2]):
         place = dict(zip(names, index, strict=True))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_pffnet.data.axes import check_axes
+from napari_pffnet.folders.large import LARGE_FROM
 from napari_pffnet.segmentation import segment_iter, segment_planes_iter
-from napari_pffnet.segmentation.prepare import prepare
+from napari_pffnet.segmentation.run import view_image
+from napari_pffnet.segmentation.stack import Stack
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from napari_pffnet.data.readers import ImageFile
     from napari_pffnet.instances import Instances
     from napari_pffnet.segmentation import SegmentationRecord
+    from napari_pffnet.segmentation.stack import Sliceable
     from napari_pffnet.weights import Model
 
 
@@ -77,10 +81,19 @@ def stack_axes(file: ImageFile, config: SegmentConfig) -> str:
     )
 
 
+def is_large(file: ImageFile, config: SegmentConfig) -> bool:
+    """Say whether an image of one plane is never to be whole in memory."""
+    stack = Stack.of(file.array, config.axes or file.axes)
+    return stack.planes == 1 and math.prod(stack.shape_yx) > LARGE_FROM
+
+
 def segment_file_iter(
     file: ImageFile, model: Model, config: SegmentConfig
 ) -> Generator[float, None, Segmented]:
-    """Segment what a file holds; yields how much of it is done, 0 to 1."""
+    """Segment what a file holds; yields how much of it is done, 0 to 1.
+
+    Not for large images, see `large`.
+    """
     axes = stack_axes(file, config)
     if axes:
         return (yield from _segment_stack(file, model, config, axes))
@@ -105,13 +118,14 @@ def _segment_image(
             result = stop.value
             break
         yield tile.done / tile.total
+    plane = view_image(file.array, model, config, file.channel_names).plane
     return Segmented(
         labels=result.labels,
         semantic=result.semantic,
         objects=result.objects,
         axes="",
         candidates=result.instances,
-        pixels=prepare(file.array, model.info, config, file.channel_names).pixels,
+        pixels=plane.read(*(slice(0, n) for n in plane.shape)),
         pixel_size_um=file.pixel_size_um,
         notes=result.notes,
         record=result.record,
@@ -125,7 +139,7 @@ def _segment_stack(
     named = check_axes(file.array.shape, config.axes or file.axes or "")
     single = [i for i, axis in enumerate(named) if axis in "TZ" and axis not in stack]
     steps = segment_planes_iter(
-        np.squeeze(file.array, tuple(single)),
+        _Without(file.array, tuple(single)) if single else file.array,
         model,
         config,
         axes="".join(axis for i, axis in enumerate(named) if i not in single),
@@ -149,3 +163,22 @@ def _segment_stack(
         notes=result.notes,
         record=result.record,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Without:
+    """An array without some axes, all of length 1, read as the array is."""
+
+    array: Sliceable
+    axes: tuple[int, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(n for i, n in enumerate(self.array.shape) if i not in self.axes)
+
+    def __getitem__(self, index: tuple[int | slice, ...]) -> NDArray[np.generic]:
+        given = iter(index)
+        full = (
+            0 if i in self.axes else next(given) for i in range(len(self.array.shape))
+        )
+        return np.asarray(self.array[tuple(full)])

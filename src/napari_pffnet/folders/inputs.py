@@ -10,9 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 IMAGE_SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
+ZARR_SUFFIX = ".zarr"
 LIST_SUFFIX = ".txt"
 # Our own results are no images, although they may lie in the same folder.
-_RESULTS = ("_labels.tif", "_semantic.tif", "_overlay.png")
+_RESULTS = (
+    "_labels.tif", "_semantic.tif", "_overlay.png", "_labels.zarr", "_semantic.zarr",
+)  # fmt: skip
 
 
 def find_images(inputs: Iterable[str]) -> list[Path]:
@@ -41,13 +44,13 @@ def find_images(inputs: Iterable[str]) -> list[Path]:
 def _expand(text: str) -> list[Path]:
     """Return the files behind one input."""
     path = Path(text)
-    if path.is_dir():
+    if path.is_dir() and not _is_zarr(path):
         return _images_in(path)
     if path.exists():
         is_list = path.suffix.lower() == LIST_SUFFIX
         return _images_of_list(path) if is_list else [path]
     matches = [Path(match) for match in sorted(glob.glob(text, recursive=True))]
-    files = [match for match in matches if match.is_file()]
+    files = [match for match in matches if match.is_file() or _is_zarr(match)]
     if not files:
         raise ValueError(
             f"There is no file, folder or pattern {text!r}; check the path."
@@ -60,17 +63,23 @@ def _images_in(folder: Path) -> list[Path]:
     images = [
         path
         for path in sorted(folder.iterdir())
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not path.is_dir()
+        if (
+            (path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir())
+            or _is_zarr(path)
+        )
         and not path.name.startswith(".")
         and not path.name.endswith(_RESULTS)
     ]
     if not images:
         raise ValueError(
             f"The folder {str(folder)!r} holds no image; "
-            f"files that end in {', '.join(IMAGE_SUFFIXES)} are taken."
+            f"files that end in {', '.join((*IMAGE_SUFFIXES, ZARR_SUFFIX))} are taken."
         )
     return images
+
+
+def _is_zarr(path: Path) -> bool:
+    return path.suffix.lower() == ZARR_SUFFIX and path.is_dir()
 
 
 def _images_of_list(path: Path) -> list[Path]:
@@ -80,7 +89,7 @@ def _images_of_list(path: Path) -> list[Path]:
         if not line or line.startswith("#"):
             continue
         image = path.parent / line
-        if not image.is_file():
+        if not image.is_file() and not _is_zarr(image):
             raise ValueError(
                 f"Line {number} of {path} names {line!r}, which is no file; correct "
                 "the line, or begin it with # to leave it out."

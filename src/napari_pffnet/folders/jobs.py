@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 
 ENDINGS: dict[Format, tuple[str, ...]] = {
     "tiff": ("_labels.tif", "_semantic.tif"),
+    "zarr": ("_labels.zarr", "_semantic.zarr"),
     "csv": ("_objects.csv",),
+    "parquet": ("_objects.parquet",),
     "geojson": ("_objects.geojson",),
     "coco": ("_coco.json",),
     "rois": ("_rois.zip",),
 }
+_PACKAGES: dict[Format, str] = {"rois": "roifile", "parquet": "pyarrow"}
 OVERLAY = "_overlay.png"
 RECORD = "_run.json"
 
@@ -59,11 +62,12 @@ def choose_endings(output: OutputConfig) -> tuple[str, ...]:
     ImportError
         If a format needs a package that is not installed.
     """
-    if "rois" in output.formats and find_spec("roifile") is None:
-        raise ImportError(
-            "The format rois needs the package roifile: "
-            "pip install 'napari-pffnet[export]'."
-        )
+    for name, package in _PACKAGES.items():
+        if name in output.formats and find_spec(package) is None:
+            raise ImportError(
+                f"The format {name} needs the package {package}: "
+                "pip install 'napari-pffnet[export]'."
+            )
     # Each once, in the order of the table above.
     chosen = [
         end for name in ENDINGS if name in output.formats for end in ENDINGS[name]

@@ -16,7 +16,8 @@ from napari_pffnet.folders.jobs import RECORD
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-_PART = ".part-"
+PART = ".part-"
+"""Begins the names of folders in which a run writes what is not yet whole."""
 
 
 class CannotWriteError(OSError):
@@ -68,7 +69,7 @@ def make_folder(folder: Path) -> None:
     """Make the folder of the results, and try whether files can be written there."""
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        os.rmdir(mkdtemp(dir=folder, prefix=_PART))
+        os.rmdir(mkdtemp(dir=folder, prefix=PART))
 
 
 @contextmanager
@@ -88,14 +89,14 @@ def written_whole(
     obsolete
         Files that go as these come.
     """
-    part = Path(mkdtemp(dir=paths[0].parent, prefix=_PART))
+    part = Path(mkdtemp(dir=paths[0].parent, prefix=PART))
     try:
         yield [part / path.name for path in paths]
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
     for path in obsolete:
-        path.unlink(missing_ok=True)
+        _remove(path)
     # If this is broken off, `finish_killed` finds what is left to do.
     _put_in_place(part, paths)
 
@@ -106,7 +107,7 @@ def finish_killed(folder: Path) -> None:
     No other run may be writing into the folder.
     """
     with explained(folder):
-        parts = [path for path in folder.glob(f"{_PART}*") if path.is_dir()]
+        parts = [path for path in folder.glob(f"{PART}*") if path.is_dir()]
         # Of several for one image the newest holds.
         for part in sorted(parts, key=lambda path: -path.stat().st_mtime_ns):
             names = sorted(path.name for path in part.iterdir())
@@ -122,13 +123,23 @@ def finish_killed(folder: Path) -> None:
 def _put_in_place(part: Path, paths: Sequence[Path]) -> None:
     paths[-1].unlink(missing_ok=True)
     for path in paths:
+        if path.is_dir():
+            _remove(path)
         os.replace(part / path.name, path)
     part.rmdir()
 
 
+def _remove(path: Path) -> None:
+    """Remove a file, or the folder that a zarr array is, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file in one piece."""
-    with TemporaryDirectory(dir=path.parent, prefix=_PART) as part:
+    with TemporaryDirectory(dir=path.parent, prefix=PART) as part:
         whole = Path(part) / path.name
         write_atomically(whole, text.encode())
         os.replace(whole, path)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import napari_pffnet
 from napari_pffnet.files import write_atomically
 from napari_pffnet.folders.jobs import OVERLAY, RECORD
+from napari_pffnet.folders.large import LARGE_WRITERS, LargeSegmented
 from napari_pffnet.folders.outputs import explained, written_whole
 from napari_pffnet.folders.record import ImageRecord
 from napari_pffnet.folders.summary import measure
@@ -47,7 +48,7 @@ def is_done(job: Job, asked: Asked, earlier: ImageRecord) -> bool:
 
 def write_results(
     job: Job,
-    done: Segmented,
+    done: Segmented | LargeSegmented,
     asked: Asked,
     earlier: ImageRecord | None,
     *,
@@ -88,6 +89,8 @@ def write_results(
             if ending == RECORD:
                 text = record.model_dump_json(indent=2) + "\n"
                 write_atomically(path, text.encode())
+            elif isinstance(done, LargeSegmented):
+                LARGE_WRITERS[ending](done, path)
             else:
                 WRITERS[ending](done, path)
     return record

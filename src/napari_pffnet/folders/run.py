@@ -8,13 +8,16 @@ from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari_pffnet.config import OutputConfig, SegmentConfig
-from napari_pffnet.data.readers import ImageFile, read_image
-from napari_pffnet.files import hash_file
-from napari_pffnet.folders.image import segment_file_iter, stack_axes
+from napari_pffnet.data.lazy import open_image
+from napari_pffnet.data.readers import ImageFile
+from napari_pffnet.files import hash_file, hash_path
+from napari_pffnet.folders.image import is_large, segment_file_iter, stack_axes
 from napari_pffnet.folders.inputs import find_images
+from napari_pffnet.folders.kept_tiles import KeptTiles
+from napari_pffnet.folders.large import scratch_folder, segment_large_file_iter
 from napari_pffnet.folders.outputs import CannotWriteError, make_folder
 from napari_pffnet.folders.plan import plan_files
 from napari_pffnet.folders.reading import read_ahead
@@ -41,10 +44,13 @@ if TYPE_CHECKING:
     from napari_pffnet.config.output import Format
     from napari_pffnet.folders.image import Segmented
     from napari_pffnet.folders.jobs import Job
+    from napari_pffnet.folders.large import LargeSegmented
     from napari_pffnet.folders.plan import Plan
     from napari_pffnet.folders.record import ImageRecord
     from napari_pffnet.folders.steps import Step
     from napari_pffnet.weights import Model
+
+Found = TypeVar("Found", bound="Segmented | LargeSegmented")
 
 logger = logging.getLogger("napari_pffnet")
 
@@ -188,12 +194,12 @@ class _Run:
 
     def _load(self, job: Job) -> _Loaded:
         """Read an image unless its results are there; in a thread."""
-        sha256 = hash_file(job.image)
+        sha256 = hash_path(job.image)
         asked = Asked(sha256, self.model_sha256, self.plan.config)
         earlier = self.plan.earlier(job) if self.plan.output.resume else None
         if earlier is not None and is_done(job, asked, earlier):
             return _Loaded(earlier, asked)
-        return _Loaded(read_image(job.image), asked)
+        return _Loaded(open_image(job.image), asked)
 
     def _image_steps(
         self, place: Place, loaded: _Loaded
@@ -208,28 +214,59 @@ class _Run:
         started = perf_counter()
         # A format that cannot hold the image is refused before it is segmented.
         writable(job.endings, stack_axes(content, self.plan.config), job.image.name)
-        found = yield from self._parts(place, content)
-        seconds = perf_counter() - started
-        earlier = self.plan.earlier(job)
-        record = write_results(job, found, loaded.asked, earlier, seconds=seconds)
+        config = self.plan.config
+        if is_large(content, config):
+            record = yield from self._large(place, content, loaded.asked, started)
+        else:
+            steps = segment_file_iter(content, self.model, config)
+            found = yield from _counted(place, steps)
+            record = self._write(job, found, loaded.asked, started)
         self.ledger.records[job.image.stem] = record
         self.done.append(record)
         self.notes.update(record.notes)
         yield ImageDone(place, record)
 
-    def _parts(
-        self, place: Place, file: ImageFile
-    ) -> Generator[ImagePart, None, Segmented]:
-        """Segment an image."""
-        steps = segment_file_iter(file, self.model, self.plan.config)
-        while True:
-            try:
-                yield ImagePart(place, next(steps))
-            except StopIteration as stop:
-                found: Segmented = stop.value
-                return found
+    def _large(
+        self, place: Place, file: ImageFile, asked: Asked, started: float
+    ) -> Generator[ImagePart, None, ImageRecord]:
+        """Segment an image that is never whole in memory, and write its files."""
+        job = place.job
+        kept = KeptTiles(job.folder / f".tiles-{job.image.stem}", repr(asked))
+        if not self.plan.output.resume:
+            kept.remove()
+        with scratch_folder(job.folder) as scratch:
+            steps = segment_large_file_iter(
+                file, self.model, self.plan.config, scratch=scratch, kept=kept
+            )
+            found = yield from _counted(place, steps)
+            record = self._write(job, found, asked, started)
+        kept.remove()
+        return record
+
+    def _write(
+        self,
+        job: Job,
+        found: Segmented | LargeSegmented,
+        asked: Asked,
+        started: float,
+    ) -> ImageRecord:
+        seconds = perf_counter() - started
+        earlier = self.plan.earlier(job)
+        return write_results(job, found, asked, earlier, seconds=seconds)
 
     def _failed(self, place: Place, sentence: str) -> ImageFailed:
         image = place.job.image
         self.ledger.failures[image.stem] = (str(image), sentence)
         return ImageFailed(place, sentence)
+
+
+def _counted(
+    place: Place, steps: Generator[float, None, Found]
+) -> Generator[ImagePart, None, Found]:
+    """Tell which image the steps belong to."""
+    while True:
+        try:
+            yield ImagePart(place, next(steps))
+        except StopIteration as stop:
+            found: Found = stop.value
+            return found

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_pffnet.export.coco import write_coco
 from napari_pffnet.export.geojson import write_geojson
 from napari_pffnet.export.imagej import write_rois
-from napari_pffnet.export.labels import write_labels, write_objects, write_semantic
+from napari_pffnet.export.labels import (
+    write_labels,
+    write_objects,
+    write_parquet,
+    write_semantic,
+)
+from napari_pffnet.export.large import write_ome_zarr
 from napari_pffnet.export.overlay import write_overlay
 from napari_pffnet.folders.jobs import OVERLAY
 
@@ -15,10 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from napari_pffnet.folders.image import Segmented
 
 NO_OVERLAY = "No picture of the outlines is drawn of stacks and films."
 _COCO = "_coco.json"
+_NO_STACKS = {_COCO: "coco", "_labels.zarr": "zarr"}
 
 
 def writable(endings: tuple[str, ...], axes: str, name: str) -> tuple[str, ...]:
@@ -40,11 +49,12 @@ def writable(endings: tuple[str, ...], axes: str, name: str) -> tuple[str, ...]:
     """
     if not axes:
         return endings
-    if _COCO in endings:
-        raise ValueError(
-            f"{name} has several planes or time points (axes {axes}), which COCO does "
-            "not know; leave out the format coco."
-        )
+    for ending, format_name in _NO_STACKS.items():
+        if ending in endings:
+            raise ValueError(
+                f"{name} has several planes or time points (axes {axes}), which are "
+                f"not written as {format_name}; leave out that format."
+            )
     return tuple(end for end in endings if end != OVERLAY)
 
 
@@ -56,6 +66,29 @@ def _write_semantic(done: Segmented, path: Path) -> None:
     write_semantic(
         done.semantic, path, pixel_size_um=done.pixel_size_um, axes=done.axes
     )
+
+
+def _write_label_zarr(done: Segmented, path: Path) -> None:
+    _write_zarr(done.labels, done, path)
+
+
+def _write_semantic_zarr(done: Segmented, path: Path) -> None:
+    _write_zarr(done.semantic, done, path)
+
+
+def _write_zarr(image: NDArray[Any], done: Segmented, path: Path) -> None:
+    write_ome_zarr(
+        lambda rows, columns: image[rows, columns],
+        (image.shape[0], image.shape[1]),
+        image.dtype,
+        path,
+        name=path.stem,
+        pixel_size_um=done.pixel_size_um,
+    )
+
+
+def _write_parquet(done: Segmented, path: Path) -> None:
+    write_parquet(done.objects, path)
 
 
 def _write_objects(done: Segmented, path: Path) -> None:
@@ -85,7 +118,10 @@ def _write_overlay(done: Segmented, path: Path) -> None:
 WRITERS: dict[str, Callable[[Segmented, Path], None]] = {
     "_labels.tif": _write_labels,
     "_semantic.tif": _write_semantic,
+    "_labels.zarr": _write_label_zarr,
+    "_semantic.zarr": _write_semantic_zarr,
     "_objects.csv": _write_objects,
+    "_objects.parquet": _write_parquet,
     "_objects.geojson": _write_geojson,
     _COCO: _write_coco,
     "_rois.zip": _write_rois,

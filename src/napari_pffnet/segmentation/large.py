@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_pffnet.instances import Instances
     from napari_pffnet.segmentation.assembly import ClassMap
-    from napari_pffnet.segmentation.objects import Finder
+    from napari_pffnet.segmentation.objects import FinderWrap
     from napari_pffnet.segmentation.result import SegmentationRecord, TileDone
     from napari_pffnet.segmentation.stack import Sliceable
+    from napari_pffnet.segmentation.view import Thumbnail
     from napari_pffnet.weights import Model
 
 logger = logging.getLogger("napari_pffnet")
@@ -37,6 +39,10 @@ class LargeResult:
         Row i is label i + 1.
     table
         One row an object, as `SegmentationResult.objects`.
+    candidates
+        Every candidate down to the network's lowest score, overlaps kept.
+    thumbnail
+        The image as the network saw it, but for most of its pixels.
     notes
         What the user should know, in sentences.
     record
@@ -47,6 +53,8 @@ class LargeResult:
 
     objects: VisibleObjects
     table: pd.DataFrame
+    candidates: Instances
+    thumbnail: Thumbnail
     notes: tuple[str, ...]
     record: SegmentationRecord
     has_classes: bool
@@ -74,7 +82,7 @@ def segment_large_iter(
     classes: ClassMap,
     channel_names: tuple[str, ...] = (),
     pixel_size_um: float | None = None,
-    finder: Finder | None = None,
+    wrap: FinderWrap | None = None,
 ) -> Generator[TileDone, None, LargeResult]:
     """Segment one image without ever holding an image of its size.
 
@@ -86,13 +94,13 @@ def segment_large_iter(
         As of `segment_iter`.
     classes
         (Y, X) uint8 zeros, written part by part: a zarr array, for example.
-    finder
-        Runs the tiles; by default in this process.
+    wrap
+        Changes how the tiles are found: see `find_objects`.
     """
     config = config or SegmentConfig()
     view = view_image(image, model, config, channel_names)
     told = _Told(classes)
-    search = yield from find_iter(view, model, config, classes=told, finder=finder)
+    search = yield from find_iter(view, model, config, classes=told, wrap=wrap)
     for note in search.notes:
         logger.info(note)
     record = search.record
@@ -102,7 +110,15 @@ def segment_large_iter(
         covered=record.covered,
     )
     table = objects.table(model.info.model.classes, pixel_size_um)
-    return LargeResult(objects, table, search.notes, record, told.is_written)
+    return LargeResult(
+        objects,
+        table,
+        search.found.instances,
+        view.plane.thumbnail,
+        search.notes,
+        record,
+        told.is_written,
+    )
 
 
 class _Told:

@@ -101,6 +101,8 @@ class Plan:
 
 Finder = Callable[[Plan, Sequence[int]], Iterator[tuple[int, TileFound]]]
 """Finds what the tiles of a plan with these numbers show, in any order."""
+FinderWrap = Callable[[Finder], Finder]
+"""Changes how tiles are found: keeps them, or runs them elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,7 @@ def find_objects(
     diameter: Literal["auto"] | float,
     tile: TileSize,
     skip_background: bool,
-    finder: Finder | None = None,
+    wrap: FinderWrap | None = None,
     classes: ClassMap | None = None,
 ) -> Generator[TileDone, None, Outcome]:
     """Find the objects of a plane.
@@ -170,8 +172,8 @@ def find_objects(
         Side of the tiles; ``"auto"``: as validated, for large images only.
     skip_background
         Spare the network tiles that hold nothing but an even background.
-    finder
-        Runs the tiles; by default in this process, through ``predictor``.
+    wrap
+        Changes how the tiles are found, which is in this process by ``predictor``.
     classes
         Where the class map goes, see `Assembly`.
     """
@@ -184,7 +186,9 @@ def find_objects(
     )
     assembly = Assembly(plane.shape, classes)
     total = estimate.looks + len(plan.tiles)
-    for done, (number, found) in enumerate(_found(plan, estimate, predictor, finder)):
+    finder = local_finder(predictor)
+    finder = finder if wrap is None else wrap(finder)
+    for done, (number, found) in enumerate(_found(plan, estimate, finder)):
         assembly.add(number, found)
         yield TileDone(estimate.looks + done + 1, total)
     return Outcome(assembly.finish(), plan.diameter, plan.scaled.scale, plan.side)
@@ -235,14 +239,14 @@ def _common_norms(scaled: Scaled, predictor: Predictor) -> dict[str, Moments]:
 
 
 def _found(
-    plan: Plan, estimate: _Estimate, predictor: Predictor, finder: Finder | None
+    plan: Plan, estimate: _Estimate, finder: Finder
 ) -> Iterator[tuple[int, TileFound]]:
     """Run the tiles, but for the only one whose output is known already."""
     if estimate.whole is not None and plan.scaled.scale == 1 and len(plan.tiles) == 1:
         tile = plan.tiles[0]
         yield 0, found_in(tile, estimate.whole, plan.scaled, slack=plan.slack)
         return
-    yield from (finder or local_finder(predictor))(plan, range(len(plan.tiles)))
+    yield from finder(plan, range(len(plan.tiles)))
 
 
 def _tile_side(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from napari_pffnet.segmentation.assembly import ClassMap
-    from napari_pffnet.segmentation.objects import Finder
+    from napari_pffnet.segmentation.objects import FinderWrap
     from napari_pffnet.segmentation.stack import Sliceable
     from napari_pffnet.segmentation.view import Plane
 
@@ -123,7 +123,7 @@ def find_iter(
     config: SegmentConfig,
     *,
     classes: ClassMap | None = None,
-    finder: Finder | None = None,
+    wrap: FinderWrap | None = None,
 ) -> Generator[TileDone, None, Search]:
     """Search one plane for objects in steps; see `segment` and `find_objects`."""
     notes = list(view.notes)
@@ -133,7 +133,7 @@ def find_iter(
         yield TileDone(1, 1)
     else:
         outcome = yield from _find_within_memory(
-            view.plane, model, config, notes, classes, finder
+            view.plane, model, config, notes, classes, wrap
         )
     if outcome.scale != 1:
         notes.append(
@@ -159,7 +159,7 @@ def _find_within_memory(
     config: SegmentConfig,
     notes: list[str],
     classes: ClassMap | None,
-    finder: Finder | None,
+    wrap: FinderWrap | None,
 ) -> Generator[TileDone, None, Outcome]:
     """Find the objects; where the memory ends, with less of it."""
     means = first_means(model.device, config.tile, model.info)
@@ -169,7 +169,7 @@ def _find_within_memory(
     try:
         while True:
             try:
-                return (yield from _find(plane, model, config, means, classes, finder))
+                return (yield from _find(plane, model, config, means, classes, wrap))
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -187,7 +187,7 @@ def _find(
     config: SegmentConfig,
     means: Means,
     classes: ClassMap | None,
-    finder: Finder | None,
+    wrap: FinderWrap | None,
 ) -> Generator[TileDone, None, Outcome]:
     predictor = Predictor(
         model.network.to(means.device),
@@ -203,7 +203,7 @@ def _find(
             diameter=config.diameter,
             tile=means.tile,
             skip_background=config.skip_background,
-            finder=finder,
+            wrap=wrap,
             classes=classes,
         )
     )

@@ -1,0 +1,199 @@
+"""Large files, of which only parts are read at a time: TIFF, zarr, OME-Zarr."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tifffile
+import zarr
+
+from napari_pffnet.data.readers import (
+    TIFF_SUFFIXES,
+    ImageFile,
+    check_size,
+    guarded,
+    name_samples,
+    name_tiff_axes,
+    ome_shapes,
+    read_image,
+    tiff_facts,
+    to_micrometres,
+)
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from numpy.typing import NDArray
+
+ZARR_SUFFIX = ".zarr"
+LAZY_FROM = 2**27
+"""Bytes of pixels from which on a TIFF is not read at once."""
+_AS_STORED = (
+    tifffile.PHOTOMETRIC.MINISBLACK,
+    tifffile.PHOTOMETRIC.RGB,
+    tifffile.PHOTOMETRIC.YCBCR,
+)
+_Index = tuple[int | slice, ...]
+
+
+def open_image(path: str | PathLike[str]) -> ImageFile:
+    """Open an image; a large one is read part by part, when it is looked at.
+
+    Parameters
+    ----------
+    path
+        What `read_image` reads, or the folder of a zarr array or an OME-Zarr image,
+        whose name ends in ``.zarr``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is of another kind, damaged, or claims to be absurdly large.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ZARR_SUFFIX and path.is_dir():
+        return guarded(path, _open_zarr)
+    if path.suffix.lower() in TIFF_SUFFIXES and path.is_file():
+        opened = guarded(path, _open_tiff)
+        if opened is not None:
+            return opened
+    return read_image(path)
+
+
+# ------------------------------------------------------------------- TIFF
+
+
+@dataclass(frozen=True, slots=True)
+class TiffArray:
+    """The first series of a TIFF; what is not in use is neither open nor in memory.
+
+    Attributes
+    ----------
+    path
+        The file.
+    shape, dtype
+        Of the series.
+    offset
+        Where its pixels lie in one piece and as they are; None: they do not.
+    """
+
+    path: Path
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    offset: int | None
+
+    def __getitem__(self, index: _Index) -> NDArray[np.generic]:
+        """Read a part."""
+        if self.offset is None:
+            with tifffile.imread(self.path, aszarr=True, level=0) as store:
+                return np.asarray(zarr.open_array(store, mode="r")[index])
+        # Mapped for this part alone: pages that were read count as memory in use.
+        pixels = np.memmap(self.path, self.dtype, "r", self.offset, self.shape)
+        return np.array(pixels[index])
+
+
+def _open_tiff(path: Path) -> ImageFile | None:
+    """Open a large TIFF whose pixels need no decoding of colours."""
+    with path.open("rb") as file:
+        if file.read(2) not in (b"II", b"MM"):
+            return None
+    with tifffile.TiffFile(path) as tiff:
+        for shape in ome_shapes(tiff):
+            check_size(path, shape, 1, is_held=False)
+        series, page = tiff.series[0], tiff.series[0].keyframe
+        if series.nbytes < LAZY_FROM or page.photometric not in _AS_STORED:
+            return None
+        check_size(path, series.shape, series.dtype.itemsize, is_held=False)
+        axes = name_tiff_axes(name_samples(str(series.axes), page), series.shape)
+        if axes is not None and len(axes) != len(series.shape):
+            return None
+        dtype = np.dtype(tiff.byteorder + series.dtype.char)
+        array = TiffArray(path, series.shape, dtype, series.dataoffset)
+        facts = tiff_facts(tiff)
+    return ImageFile(array, axes, facts.channel_names, facts.pixel_size_um)
+
+
+# ------------------------------------------------------------------- zarr
+
+
+@dataclass(frozen=True)
+class ZarrArray:
+    """An array in a zarr folder, opened when it is first read.
+
+    Attributes
+    ----------
+    path
+        The folder.
+    component
+        Name of the array in it; "" for the folder itself.
+    shape, dtype
+        Of the array.
+    """
+
+    path: Path
+    component: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def __getitem__(self, index: _Index) -> NDArray[np.generic]:
+        """Read a part."""
+        return np.asarray(self._array[index])
+
+    @cached_property
+    def _array(self) -> Any:
+        return zarr.open_array(self.path / self.component, mode="r")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k != "_array"}
+
+
+def _open_zarr(path: Path) -> ImageFile:
+    node = zarr.open(path, mode="r")
+    if isinstance(node, zarr.Array):
+        return ImageFile(_described(path, "", node), None)
+    attributes: dict[str, Any] = dict(node.attrs)
+    # Since version 0.5 OME's members lie one level deeper.
+    told: dict[str, Any] = attributes.get("ome", attributes)
+    if "multiscales" not in told:
+        raise ValueError(
+            "it is neither a zarr array nor an OME-Zarr image; name the array in it"
+        )
+    image = told["multiscales"][0]
+    level = image["datasets"][0]
+    array = _described(path, level["path"], node[level["path"]])
+    axes = "".join(_axis_name(axis) for axis in image.get("axes", ()))
+    known = set(axes) <= set("YXCZT") and len(axes) == len(array.shape)
+    channels = told.get("omero", {}).get("channels", [])
+    names = tuple(str(channel.get("label", "")) for channel in channels)
+    return ImageFile(
+        array,
+        axes if known else None,
+        names if any(names) else (),
+        _pixel_size(image, level),
+    )
+
+
+def _described(path: Path, component: str, array: Any) -> ZarrArray:
+    return ZarrArray(path, component, tuple(array.shape), np.dtype(array.dtype))
+
+
+def _axis_name(axis: Any) -> str:
+    return str(axis["name"] if isinstance(axis, dict) else axis).upper()
+
+
+def _pixel_size(image: dict[str, Any], level: dict[str, Any]) -> float | None:
+    """Return the side of a pixel along X in micrometres, where it is told."""
+    axis = (image.get("axes") or [None])[-1]
+    unit = axis.get("unit") if isinstance(axis, dict) else None
+    scales = [
+        change["scale"][-1]
+        for change in level.get("coordinateTransformations", [])
+        if change.get("type") == "scale"
+    ]
+    return to_micrometres(scales[0], str(unit)) if scales and unit else None

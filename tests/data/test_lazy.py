@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+
+from napari_pffnet.data import lazy
+from napari_pffnet.data.lazy import open_image
+from napari_pffnet.data.readers import read_image
+from napari_pffnet.export.large import write_ome_zarr
+
+
+@pytest.fixture(autouse=True)
+def everything_is_large(monkeypatch):
+    monkeypatch.setattr(lazy, "LAZY_FROM", 1)
+
+
+@pytest.fixture
+def image():
+    return np.random.default_rng(0).integers(0, 60000, (70, 90), dtype=np.uint16)
+
+
+PART = (slice(5, 40), slice(33, 64))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"byteorder": ">"},
+        {"compression": "zlib", "rowsperstrip": 16},
+        {"tile": (32, 32), "compression": "zlib"},
+        {"tile": (32, 32), "bigtiff": True},
+        {"ome": True, "metadata": {"axes": "YX", "PhysicalSizeX": 0.25}},
+    ],
+)
+def test_of_a_large_tiff_a_part_is_read(tmp_path, image, options):
+    path = tmp_path / "large.tif"
+    tifffile.imwrite(path, image, photometric="minisblack", **options)
+    file, whole = open_image(path), read_image(path)
+    assert isinstance(file.array, lazy.TiffArray)
+    assert file.array.shape == (70, 90)
+    assert (file.axes, file.pixel_size_um) == (whole.axes, whole.pixel_size_um)
+    np.testing.assert_array_equal(file.array[PART], image[PART])
+    np.testing.assert_array_equal(file.array[::3, 1::7], image[::3, 1::7])
+
+
+def test_colours_of_a_pyramid_are_read_at_full_size(tmp_path):
+    colours = np.random.default_rng(0).integers(0, 255, (64, 96, 3), dtype=np.uint8)
+    path = tmp_path / "slide.tif"
+    with tifffile.TiffWriter(path) as tiff:
+        options = {"photometric": "rgb", "tile": (32, 32), "compression": "zlib"}
+        tiff.write(colours, subifds=1, **options)
+        tiff.write(colours[::2, ::2], subfiletype=1, **options)
+    file = open_image(path)
+    assert file.axes == "YXS"
+    np.testing.assert_array_equal(file.array[PART], colours[PART])
+
+
+def test_colours_that_must_be_decoded_are_read_at_once(tmp_path, image):
+    path = tmp_path / "inverted.tif"
+    tifffile.imwrite(path, image, photometric="miniswhite")
+    np.testing.assert_array_equal(open_image(path).array, ~image)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_zarr_array_is_read_part_by_part(tmp_path, image, version):
+    path = tmp_path / "image.zarr"
+    zarr.create_array(path, data=image, chunks=(32, 32), zarr_format=version)
+    file = open_image(path)
+    assert file.axes is None
+    np.testing.assert_array_equal(file.array[PART], image[PART])
+
+
+def test_an_ome_zarr_image_tells_its_axes_and_the_size_of_its_pixels(tmp_path, image):
+    path = tmp_path / "image.zarr"
+    write_ome_zarr(
+        lambda y, x: image[y, x], (70, 90), np.uint16, path, name="a", pixel_size_um=0.5
+    )
+    file = open_image(path)
+    assert (file.axes, file.pixel_size_um) == ("YX", 0.5)
+    np.testing.assert_array_equal(file.array[PART], image[PART])
+
+
+def test_channels_of_ome_zarr_have_names_also_in_version_5(tmp_path, image):
+    path = tmp_path / "image.zarr"
+    group = zarr.open_group(path, mode="w", zarr_format=3)
+    group.create_array("full", data=np.stack([image, image]), chunks=(1, 32, 32))
+    axes = [{"name": "c", "type": "channel"}, {"name": "y"}, {"name": "x"}]
+    multiscale = {"axes": axes, "datasets": [{"path": "full"}]}
+    channels = [{"label": "actin"}, {"label": "DAPI"}]
+    told = {"multiscales": [multiscale], "omero": {"channels": channels}}
+    group.attrs["ome"] = told
+    file = open_image(path)
+    assert (file.axes, file.channel_names) == ("CYX", ("actin", "DAPI"))
+
+
+def test_another_process_gets_the_path_and_not_the_pixels(tmp_path, image):
+    path = tmp_path / "large.tif"
+    tifffile.imwrite(path, image, tile=(32, 32), compression="zlib")
+    file = open_image(path)
+    np.testing.assert_array_equal(file.array[PART], image[PART])
+    copied = pickle.dumps(file)
+    assert len(copied) < 2000
+    np.testing.assert_array_equal(pickle.loads(copied).array[PART], image[PART])
+
+
+def test_a_folder_that_is_no_image_is_refused_in_a_sentence(tmp_path):
+    path = tmp_path / "other.zarr"
+    zarr.open_group(path, mode="w")
+    with pytest.raises(ValueError, match="neither a zarr array nor an OME-Zarr"):
+        open_image(path)
+    (tmp_path / "empty.zarr").mkdir()
+    with pytest.raises(ValueError, match=r"empty\.zarr cannot be read"):
+        open_image(tmp_path / "empty.zarr")
