@@ -59,8 +59,8 @@ def segment(
     Parameters
     ----------
     images
-        Images (PNG, TIFF, JPEG, OME-Zarr), folders of images, patterns such as "*.tif", or
-        text files (.txt) that name an image a line.
+        Images (PNG, TIFF, JPEG, OME-Zarr), folders of images, patterns such as
+        "*.tif", or text files (.txt) that name an image a line.
     out
         Folder for the results; it is made if need be.
     sample

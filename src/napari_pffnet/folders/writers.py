@@ -53,7 +53,7 @@ def writable(endings: tuple[str, ...], axes: str, name: str) -> tuple[str, ...]:
         if ending in endings:
             raise ValueError(
                 f"{name} has several planes or time points (axes {axes}), which are "
-                f"not written as {format_name}; leave out that format."
+                f"not written as {format_name}; leave out the format {format_name}."
             )
     return tuple(end for end in endings if end != OVERLAY)
 

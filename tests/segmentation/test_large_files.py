@@ -10,7 +10,7 @@ from napari_pffnet.config import OutputConfig, SegmentConfig
 from napari_pffnet.folders import image, plan_files, segment_files_iter
 from napari_pffnet.segmentation.run import finish
 
-from ..segmentation.bright import bright_model, discs
+from .bright import bright_model, discs
 
 FORMATS = ("tiff", "zarr", "csv", "parquet", "geojson", "coco", "rois")
 
