@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 
@@ -18,7 +19,7 @@ from napari_pffnet.catalog import read_info
 from napari_pffnet.cli import main
 from napari_pffnet.data.axes import arrange
 from napari_pffnet.data.normalize import intensity_limits, normalize
-from napari_pffnet.data.pairs import check_folder, from_arrays
+from napari_pffnet.data.pairs import check_folder, from_arrays, load_pairs
 from napari_pffnet.data.readers import read_labels
 from napari_pffnet.export.labels import write_labels
 from napari_pffnet.segmentation import segment
@@ -201,6 +202,15 @@ def test_seventy_thousand_objects(tmp_path):
     assert evaluation.panoptic_quality(labels, labels).pq == 1
     found = Instances.from_labels(labels)
     assert len(found.paint().index) == 70000
+
+
+def test_coco_annotations_of_an_absurd_size_take_no_memory(tmp_path):
+    iio.imwrite(tmp_path / "a.png", NOISE)
+    image = {"id": 1, "file_name": "a.png", "width": 10**9, "height": 10**9}
+    content = {"images": [image], "annotations": [], "categories": []}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="one size"):
+        load_pairs(tmp_path / "a.json")
 
 
 @pytest.mark.parametrize("number", [-1, 2**31, 2**40])
