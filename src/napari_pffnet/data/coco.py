@@ -155,13 +155,15 @@ def _check_image(
         message = f"It is annotated, and there is no {path}; add it."
         return Checked((), (Finding(Problem.PARTNER, name, message),))
     try:
+        file = read_image(path)
+        _check_size(image, file.array.shape)
         truth = paint_annotations(
             [annotation.segmentation for annotation in annotations],
             [annotation.iscrowd for annotation in annotations],
             (image.height, image.width),
         )
         checked = check_pair(
-            read_image(path),
+            file,
             truth.labels,
             name,
             ignore=truth.ignore if truth.ignore.any() else None,
@@ -174,6 +176,15 @@ def _check_image(
     except ValueError as error:
         return Checked((), (Finding(Problem.UNREADABLE, name, str(error)),))
     return join_checked([checked, _hidden_objects(truth.hidden, name)])
+
+
+def _check_size(image: _Image, shape: tuple[int, ...]) -> None:
+    """Compare what is told with what is there, before memory is taken for it."""
+    if not {image.height, image.width} <= set(shape):
+        raise ValueError(
+            f"The annotations are of {image.height} x {image.width} pixels (Y, X), and "
+            f"{image.file_name} has the shape {shape}; they have to be of one size."
+        )
 
 
 def _hidden_objects(count: int, name: str) -> Checked:
