@@ -56,11 +56,13 @@ def choose_endings(output: OutputConfig) -> tuple[str, ...]:
 
     Raises
     ------
-    ImportError
-        If a format needs a package that is not installed.
+    ValueError
+        If nothing is asked for, or a format needs a package that is not installed.
     """
+    if not output.formats and not output.overlay:
+        raise ValueError("Nothing is to be written; choose at least one format.")
     if "rois" in output.formats and find_spec("roifile") is None:
-        raise ImportError(
+        raise ValueError(
             "The format rois needs the package roifile: "
             "pip install 'napari-pffnet[export]'."
         )
