@@ -12,7 +12,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from napari_pffnet.config import DataConfig, Recipe, Region, SegmentConfig
+from napari_pffnet.config import (
+    DataConfig,
+    OutputConfig,
+    Recipe,
+    Region,
+    SegmentConfig,
+)
 
 
 class Message(BaseModel):
@@ -72,6 +78,18 @@ class SegmentRequest(Message):
     out: str = Field(description="Folder for the arrays of the result.")
 
 
+class FolderRequest(Message):
+    """Segment image files, and write the results into a folder."""
+
+    kind: Literal["folder"] = "folder"
+    inputs: tuple[str, ...] = Field(description="Files, folders, patterns, lists.")
+    model: str
+    device: str = "auto"
+    config: SegmentConfig = SegmentConfig()
+    output: OutputConfig = OutputConfig()
+    out: str = Field(description="Folder for the results.")
+
+
 class TrainRequest(Message):
     """Train or fine-tune a model."""
 
@@ -97,7 +115,7 @@ class Finish(Message):
     kind: Literal["finish"] = "finish"
 
 
-Request = DescribeDevices | SegmentRequest | TrainRequest
+Request = DescribeDevices | SegmentRequest | FolderRequest | TrainRequest
 
 
 class Envelope(Message):
@@ -140,6 +158,19 @@ class SegmentDone(Message):
     kind: Literal["segmented"] = "segmented"
     record: dict[str, Any]
     notes: tuple[str, ...] = ()
+
+
+class FolderDone(Message):
+    """All images of a folder were segmented, or have failed."""
+
+    kind: Literal["folder done"] = "folder done"
+    images: int = Field(description="That have results, those of earlier runs too.")
+    skipped: int = Field(description="Of them, those of earlier runs.")
+    objects: int
+    failures: dict[str, str] = Field(description="Why an image failed, by its path.")
+    notes: dict[str, int] = Field(description="With the number of images.")
+    summary: str = Field(description="The table of all images.")
+    worst: str = Field("", description="Image of the lowest quality; empty: none.")
 
 
 class LossStep(Message):
@@ -199,8 +230,8 @@ class Failed(Message):
     details: str = Field("", description="The traceback, for a report.")
 
 
-Result = Devices | SegmentDone | TrainDone
-RESULTS = (Devices, SegmentDone, TrainDone)
+Result = Devices | SegmentDone | FolderDone | TrainDone
+RESULTS = (Devices, SegmentDone, FolderDone, TrainDone)
 """What a job ends with that neither failed nor was cancelled."""
 LAST = (*RESULTS, Stopped, Failed)
 """What a job ends with."""

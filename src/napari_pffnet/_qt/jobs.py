@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_pffnet.messages import (
+        FolderDone,
+        FolderRequest,
         SegmentDone,
         SegmentRequest,
         TrainDone,
@@ -57,10 +59,10 @@ class Jobs(QObject):
 
     def start(
         self,
-        prepare: Callable[[Path], SegmentRequest | TrainRequest],
+        prepare: Callable[[Path], SegmentRequest | FolderRequest | TrainRequest],
         *,
         title: str,
-        load: Callable[[SegmentDone | TrainDone, Path], Any] | None = None,
+        load: Callable[[SegmentDone | FolderDone | TrainDone, Path], Any] | None = None,
     ) -> Job:
         """Start a job.
 

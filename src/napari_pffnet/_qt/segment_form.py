@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from napari.layers import Image, Shapes
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QFormLayout, QTabBar, QVBoxLayout, QWidget
 from superqt.utils import signals_blocked
 
 from napari_pffnet._qt.config_form import ConfigForm
@@ -18,6 +18,8 @@ from napari_pffnet._qt.drawings import (
     visible_region,
 )
 from napari_pffnet._qt.folded import Folded
+from napari_pffnet._qt.folder_panel import FolderPanel
+from napari_pffnet._qt.folder_plan import make_request
 from napari_pffnet._qt.layer_choice import LayerChoice
 from napari_pffnet._qt.layers import describe_image, possible_axes
 from napari_pffnet._qt.model_choice import ModelChoice
@@ -31,7 +33,9 @@ if TYPE_CHECKING:
 
     from napari_pffnet._qt.layers import ImageSource
     from napari_pffnet.config import Region
+    from napari_pffnet.messages import FolderRequest
 
+_LAYER, _FOLDER = 0, 1
 _EXTENTS = {
     "image": "the whole image",
     "view": "only what is visible",
@@ -48,12 +52,15 @@ class SegmentForm(QWidget):
     -------
     imageChanged, modelChanged
         Another one is chosen.
+    tabChanged
+        Layers are chosen instead of a folder, or the other way round.
     complained
         A sentence about something that could not be done.
     """
 
     imageChanged = Signal()
     modelChanged = Signal()
+    tabChanged = Signal()
     complained = Signal(str)
 
     def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
@@ -61,6 +68,7 @@ class SegmentForm(QWidget):
         self._viewer = viewer
         self._build_fields(viewer)
         self._lay_out()
+        self.tabs.currentChanged.connect(self._on_tab_changed)
         self.image.valueChanged.connect(self._on_image_changed)
         self.axes.currentIndexChanged.connect(self._on_axes_changed)
         self.extent.currentIndexChanged.connect(self._show_rows)
@@ -80,6 +88,7 @@ class SegmentForm(QWidget):
             device=self.device.value(),
             extent=self.extent.currentData(),
             config=config,
+            folder=self.folder.value(),
         )
 
     def setChoices(self, choices: SegmentChoices) -> None:
@@ -89,6 +98,27 @@ class SegmentForm(QWidget):
         self.extent.setCurrentIndex(self.extent.findData(choices.extent))
         self.diameter.setValue(choices.config.diameter)
         self.advanced.setValue(choices.config)
+        self.folder.setValue(choices.folder)
+
+    def isFolder(self) -> bool:
+        """Tell whether a folder is to be segmented, not a layer."""
+        return self.tabs.currentIndex() == _FOLDER
+
+    def request(self) -> FolderRequest:
+        """Return what a click on Segment is to do with a folder.
+
+        Raises
+        ------
+        ValueError
+            If no folder is chosen.
+        """
+        chosen = self.choices()
+        return make_request(
+            chosen.folder,
+            model=chosen.model,
+            device=chosen.device,
+            config=chosen.config,
+        )
 
     def plan(self, score: float | None, quality: float) -> SegmentPlan:
         """Return what a click on Segment is to do.
@@ -158,6 +188,13 @@ class SegmentForm(QWidget):
     # ----------------------------------------------------------------- layout
 
     def _build_fields(self, viewer: Viewer) -> None:
+        self.tabs = QTabBar(self)
+        self.tabs.setExpanding(True)
+        self.tabs.insertTab(_LAYER, "Layer")
+        self.tabs.insertTab(_FOLDER, "Folder")
+        self.tabs.setTabToolTip(_LAYER, "Segment an image that is open.")
+        self.tabs.setTabToolTip(_FOLDER, "Segment many files, and save the results.")
+        self.folder = FolderPanel(self)
         self.image = LayerChoice(viewer, (Image,), follow_selection=True, parent=self)
         self.axes = _combo("What the sliders below the image go through.")
         self.channel = _combo("The channel that shows the objects.")
@@ -174,27 +211,32 @@ class SegmentForm(QWidget):
         )
 
     def _lay_out(self) -> None:
-        self._rows = QFormLayout()
-        self._rows.setFieldGrowthPolicy(
-            QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow
+        self._rows = _form(
+            {
+                "Image": self.image,
+                "Slices are": self.axes,
+                "Channel": self.channel,
+                "Segment": self.extent,
+                "Drawn in": self.shapes,
+            }
         )
-        for title, field in (
-            ("Image", self.image),
-            ("Slices are", self.axes),
-            ("Channel", self.channel),
-            ("Model", self.model),
-            ("Device", self.device),
-            ("Diameter", self.diameter),
-            ("Segment", self.extent),
-            ("Drawn in", self.shapes),
-        ):
-            self._rows.addRow(title, field)
+        self._layer_page = QWidget(self)
+        self._layer_page.setLayout(self._rows)
+        common = {"Model": self.model, "Device": self.device, "Diameter": self.diameter}
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(self._rows)
+        for page in (self.tabs, self._layer_page, self.folder):
+            layout.addWidget(page)
+        layout.addLayout(_form(common))
         layout.addWidget(Folded("Advanced", self.advanced))
+        self.folder.hide()
 
     # ------------------------------------------------------------------ slots
+
+    def _on_tab_changed(self) -> None:
+        self._layer_page.setVisible(not self.isFolder())
+        self.folder.setVisible(self.isFolder())
+        self.tabChanged.emit()
 
     def _on_image_changed(self) -> None:
         layer, chosen = self.image.value(), self.axes.currentData()
@@ -239,6 +281,15 @@ class SegmentForm(QWidget):
             )
         except ValueError as error:
             self.complained.emit(str(error))
+
+
+def _form(fields: dict[str, QWidget]) -> QFormLayout:
+    rows = QFormLayout()
+    rows.setContentsMargins(0, 0, 0, 0)
+    rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    for title, field in fields.items():
+        rows.addRow(title, field)
+    return rows
 
 
 def _combo(help_text: str) -> QComboBox:

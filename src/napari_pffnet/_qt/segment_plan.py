@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel
 
+from napari_pffnet._qt.folder_plan import FolderChoices
 from napari_pffnet.catalog import find_model
 from napari_pffnet.config import SegmentConfig, Unit
 from napari_pffnet.messages import SegmentRequest
@@ -31,6 +32,7 @@ class SegmentChoices(BaseModel):
     extent: Extent = "image"
     config: SegmentConfig = SegmentConfig()
     quality: Unit = 0.0
+    folder: FolderChoices = FolderChoices()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -20,9 +19,11 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_pffnet._qt import folder_plan
 from napari_pffnet._qt.buttons import big_button, more_button
 from napari_pffnet._qt.colors import ColorPanel
 from napari_pffnet._qt.commands import as_command, as_python
+from napari_pffnet._qt.folder_result import FolderResult
 from napari_pffnet._qt.jobs import Done, jobs
 from napari_pffnet._qt.results import (
     Loaded,
@@ -33,6 +34,7 @@ from napari_pffnet._qt.results import (
 )
 from napari_pffnet._qt.segment_form import SegmentForm
 from napari_pffnet._qt.segment_plan import SegmentChoices
+from napari_pffnet._qt.sentences import in_the_window
 from napari_pffnet._qt.settings import read_choices, write_choices
 from napari_pffnet._qt.threshold_panel import ThresholdPanel
 from napari_pffnet._qt.viewer import own_viewer
@@ -48,9 +50,12 @@ if TYPE_CHECKING:
     from napari_pffnet._qt.jobs import Job
     from napari_pffnet._qt.results import Result
     from napari_pffnet._qt.segment_plan import SegmentPlan
-    from napari_pffnet.messages import SegmentRequest
+    from napari_pffnet.messages import FolderRequest, SegmentRequest
 
 _NAME = "segment"
+_CANCELLED_FOLDER = (
+    "Cancelled. What was done is kept; Segment goes on with the other images."
+)
 _NOTHING_FOUND = (
     "No object was found. Lower the score, give the diameter of a typical object, or "
     "try another model."
@@ -72,6 +77,7 @@ class SegmentWidget(QWidget):
         self._job: Job | None = None
         self._plan: SegmentPlan | None = None
         self._started = 0.0
+        self._is_folder = False
         self._build()
         self._show_choices(read_choices(_NAME, SegmentChoices))
         self._connect()
@@ -90,10 +96,11 @@ class SegmentWidget(QWidget):
         self.status.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse
         )
+        self.result = FolderResult(self._viewer, self)
         self.thresholds = ThresholdPanel(self)
         self.colors = ColorPanel(self)
-        shown = QGroupBox("Objects shown", self)
-        inside = QVBoxLayout(shown)
+        self.shown = QGroupBox("Objects shown", self)
+        inside = QVBoxLayout(self.shown)
         inside.addWidget(self.thresholds)
         inside.addWidget(self.colors)
         buttons = QHBoxLayout()
@@ -102,7 +109,7 @@ class SegmentWidget(QWidget):
         layout = QVBoxLayout(self)
         layout.addWidget(self.form)
         layout.addLayout(buttons)
-        for part in (self.progress, self.status, shown):
+        for part in (self.progress, self.status, self.result, self.shown):
             layout.addWidget(part)
         layout.addStretch()
 
@@ -118,6 +125,8 @@ class SegmentWidget(QWidget):
     def _connect(self) -> None:
         self.segment_button.clicked.connect(self._on_segment_clicked)
         self.form.modelChanged.connect(self._on_model_changed)
+        self.form.tabChanged.connect(self._on_tab_changed)
+        self.result.complained.connect(self.status.setText)
         self.form.complained.connect(self.status.setText)
         self.thresholds.repainted.connect(self.colors.refresh_new)
         self.thresholds.applied.connect(self.colors.refresh)
@@ -152,17 +161,24 @@ class SegmentWidget(QWidget):
 
     def copy_as_command(self) -> None:
         """Copy the line for a terminal that does what a click on Segment would."""
-        self._copy(as_command)
+        self._copy(as_command, folder_plan.as_command)
 
     def copy_as_python(self) -> None:
         """Copy the Python that does what a click on Segment would."""
-        self._copy(as_python)
+        self._copy(as_python, folder_plan.as_python)
 
-    def _copy(self, write: Callable[[SegmentPlan], str]) -> None:
+    def _copy(
+        self,
+        of_layer: Callable[[SegmentPlan], str],
+        of_folder: Callable[[FolderRequest], str],
+    ) -> None:
         try:
-            text = write(self._make_plan())
+            if self.form.isFolder():
+                text = of_folder(self.form.request())
+            else:
+                text = of_layer(self._make_plan())
         except ValueError as error:
-            self.status.setText(_in_the_window(str(error)))
+            self.status.setText(in_the_window(str(error)))
             return
         QGuiApplication.clipboard().setText(text)
         self.status.setText("Copied.")
@@ -173,6 +189,10 @@ class SegmentWidget(QWidget):
         self.status.setText(
             "The memory is free." if is_free else "A job is running; cancel it first."
         )
+
+    def _on_tab_changed(self) -> None:
+        # They work on a layer.
+        self.shown.setVisible(not self.form.isFolder())
 
     def _on_model_changed(self) -> None:
         try:
@@ -187,23 +207,41 @@ class SegmentWidget(QWidget):
             self._job.cancel()
             return
         try:
-            self._start(self._make_plan())
+            if self.form.isFolder():
+                self._start_folder(self.form.request())
+            else:
+                self._start(self._make_plan())
         except (ValueError, OSError) as error:
-            self.status.setText(_in_the_window(str(error)))
+            self.status.setText(in_the_window(str(error)))
 
     def _start(self, plan: SegmentPlan) -> None:
-        self._job = jobs().start(
+        job = jobs().start(
             partial(_prepare, plan, self._choices()),
             title=f"Segment {plan.source.name}",
             load=partial(load_result, quality=plan.quality),
         )
-        self._plan, self._started = plan, monotonic()
+        self._plan = plan
+        self._watch(job)
+
+    def _start_folder(self, request: FolderRequest) -> None:
+        (images,) = request.inputs
+        job = jobs().start(
+            partial(_prepare_folder, request, self._choices()),
+            title=f"Segment {images}",
+        )
+        self._plan = None
+        self._watch(job)
+
+    def _watch(self, job: Job) -> None:
+        self._job, self._started = job, monotonic()
+        self._is_folder = self.form.isFolder()
         self._job.progressed.connect(self._on_progressed)
         self._job.finished.connect(self._on_finished)
         self.destroyed.connect(self._job.cancel)
         self.segment_button.setText("Cancel")
         self.progress.setRange(0, 0)
         self.progress.show()
+        self.result.clear()
         self.status.setText("Getting ready…")
 
     def _on_progressed(self, step: Progress) -> None:
@@ -218,10 +256,14 @@ class SegmentWidget(QWidget):
         self.progress.hide()
         if isinstance(end, Done) and plan is not None:
             self._show(plan, end.value)
+        elif isinstance(end, Done):
+            seconds = monotonic() - self._started
+            self.status.setText(self.result.show_end(end.value, seconds))
         elif isinstance(end, Failed):
-            self.status.setText(_in_the_window(end.sentence))
+            of_folder = self._is_folder
+            self.status.setText(in_the_window(end.sentence, of_folder=of_folder))
         else:
-            self.status.setText("Cancelled.")
+            self.status.setText(_CANCELLED_FOLDER if self._is_folder else "Cancelled.")
 
     def _show(self, plan: SegmentPlan, loaded: Loaded) -> None:
         is_part = plan.region is not None
@@ -237,7 +279,7 @@ class SegmentWidget(QWidget):
                 f"“{last.instances.name}” was edited and stays as it is; this result "
                 "has new layers."
             )
-        lines += [_in_the_window(note) for note in loaded.notes]
+        lines += [in_the_window(note) for note in loaded.notes]
         self.status.setText("\n".join(lines))
 
     # --------------------------------------------------------- the layer at hand
@@ -266,18 +308,14 @@ def _prepare(
     return plan.write(folder)
 
 
+def _prepare_folder(
+    request: FolderRequest, choices: SegmentChoices, folder: Path
+) -> FolderRequest:
+    write_choices(_NAME, choices)
+    return folder_plan.with_model_file(request)
+
+
 def _count(number: int, seconds: float) -> str:
     if number == 0:
         return _NOTHING_FOUND
     return f"{number:,} object{'' if number == 1 else 's'} in {seconds:.1f} s."
-
-
-def _in_the_window(sentence: str) -> str:
-    """Say of a sentence of the core where the option is in this window."""
-    fields = {"channels": "Channel", "axes": "Slices", "diameter": "Diameter"}
-    sentence = re.sub(r", for example --axes \w+", "", sentence)
-    return re.sub(
-        r"(?:with )?--(channels|axes|diameter)",
-        lambda found: f"under “{fields[found[1]]}”",
-        sentence,
-    )

@@ -15,7 +15,7 @@ class OutputConfig(Config):
     """Which files become of each image, and what happens to those that exist."""
 
     formats: tuple[Format, ...] = Field(
-        ("tiff", "csv"), min_length=1, description="What to write of each image."
+        ("tiff", "csv"), description="What to write of each image."
     )
     overlay: bool = Field(True, description="Write the picture of the outlines too.")
     resume: bool = Field(

@@ -59,12 +59,14 @@ def choose_endings(output: OutputConfig) -> tuple[str, ...]:
 
     Raises
     ------
-    ImportError
-        If a format needs a package that is not installed.
+    ValueError
+        If nothing is asked for, or a format needs a package that is not installed.
     """
+    if not output.formats and not output.overlay:
+        raise ValueError("Nothing is to be written; choose at least one format.")
     for name, package in _PACKAGES.items():
         if name in output.formats and find_spec(package) is None:
-            raise ImportError(
+            raise ValueError(
                 f"The format {name} needs the package {package}: "
                 "pip install 'napari-pffnet[export]'."
             )

@@ -20,6 +20,7 @@ from napari_pffnet.messages import (
     DescribeDevices,
     Envelope,
     Finish,
+    FolderRequest,
     SegmentRequest,
     Stopped,
     TrainRequest,
@@ -152,6 +153,10 @@ def _steps(job: _Job, kept: KeptModel) -> Generator[Body, None, None]:
         from napari_pffnet.worker import segmenting
 
         yield from segmenting.run(request, kept)
+    elif isinstance(request, FolderRequest):
+        from napari_pffnet.worker import folder
+
+        yield from folder.run(request, kept)
     elif isinstance(request, TrainRequest):
         from napari_pffnet.worker import training
 

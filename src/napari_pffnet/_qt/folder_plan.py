@@ -1,0 +1,149 @@
+"""What a click on Segment is going to do with a folder.  Knows no Qt."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from napari_pffnet.catalog import find_model
+from napari_pffnet.config import OutputConfig, SegmentConfig, Unit
+from napari_pffnet.messages import FolderRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari_pffnet.messages import FolderDone
+
+_SHOWN_FAILURES = 5
+
+
+class FolderChoices(BaseModel):
+    """What the user chose for a folder of images."""
+
+    images: str = ""
+    results: str = ""
+    output: OutputConfig = OutputConfig(resume=True)
+    channel: str = ""
+    axes: str = ""
+    score: Unit | None = None
+
+
+def make_request(
+    choices: FolderChoices, *, model: str, device: str, config: SegmentConfig
+) -> FolderRequest:
+    """Return what the child is asked to do.
+
+    Raises
+    ------
+    ValueError
+        If no images are chosen, or no folder for their results.
+    """
+    if not choices.images:
+        raise ValueError("Choose a folder of images first.")
+    channels = tuple(
+        int(word) if word.isdigit() else word
+        for word in (part.strip() for part in choices.channel.split(","))
+        if word
+    )
+    changes = {
+        "axes": choices.axes.strip() or None,
+        "channels": channels,
+        "score_threshold": choices.score,
+    }
+    return FolderRequest(
+        inputs=(choices.images,),
+        model=model,
+        device=device,
+        config=config.model_copy(update=changes),
+        output=choices.output,
+        out=choices.results or _beside(choices.images),
+    )
+
+
+def with_model_file(request: FolderRequest) -> FolderRequest:
+    """Name the model by its file: the child may know others by name."""
+    path = find_model(request.model).resolve()
+    return request.model_copy(update={"model": str(path)})
+
+
+def _beside(images: str) -> str:
+    """Return the folder ``results`` beside images, or in their folder."""
+    place = Path(images)
+    folder = place.parent if place.suffix or "*" in place.name else place
+    if any(letter in str(folder) for letter in "*?["):
+        raise ValueError("Choose a folder for the results.")
+    return str(folder / "results")
+
+
+# ------------------------------------------------------------- without a window
+
+
+def as_command(request: FolderRequest) -> str:
+    """Return the line for a terminal that does the same."""
+    words = ["pffnet", "segment", *request.inputs, "--out", request.out]
+    words += ["--model", request.model, "--device", request.device.partition(":")[0]]
+    for name, value in _options(request.config).items():
+        text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        words += [f"--{name.replace('_', '-')}", text]
+    output = request.output
+    words += ["--format", ",".join(output.formats)]
+    switches = {
+        "--no-overlay": not output.overlay,
+        "--resume": output.resume,
+        "--overwrite": output.overwrite,
+    }
+    return shlex.join([*words, *(word for word, is_on in switches.items() if is_on)])
+
+
+def as_python(request: FolderRequest) -> str:
+    """Return the lines of Python that do the same."""
+    arguments: dict[str, Any] = {"out": request.out, "device": request.device}
+    arguments |= {**dict(request.output), **_options(request.config)}
+    given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    (images,) = request.inputs
+    return (
+        "import napari_pffnet as pff\n\n"
+        f"done = pff.segment_files({images!r}, {request.model!r}, {given})\n"
+        "print(done.summary, done.failures)\n"
+    )
+
+
+def _options(config: SegmentConfig) -> Mapping[str, Any]:
+    """Return the options that differ from the defaults."""
+    defaults = SegmentConfig()
+    return {name: value for name, value in config if value != getattr(defaults, name)}
+
+
+# ---------------------------------------------------------------------- the end
+
+
+def report(done: FolderDone, seconds: float) -> list[str]:
+    """Say what became of the images, a sentence a line."""
+    before = f", {done.skipped} of them done before" if done.skipped else ""
+    lines = [
+        f"{_count(done.images, 'image')}{before}, "
+        f"{_count(done.objects, 'object')}, in {_time(seconds)}.",
+        *(
+            note if count == 1 else f"{note} ({count} images)"
+            for note, count in done.notes.items()
+        ),
+    ]
+    if done.failures:
+        lines.append(f"{_count(len(done.failures), 'image')} failed:")
+    shown = list(done.failures.items())[:_SHOWN_FAILURES]
+    lines += [f"{Path(path).name}: {why}" for path, why in shown]
+    more = len(done.failures) - len(shown)
+    if more:
+        lines.append(f"{more} more are listed in the table.")
+    return [*lines, f"A row for each image: {done.summary}"]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
