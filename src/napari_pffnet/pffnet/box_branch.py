@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
-from torchvision.ops import batched_nms
 
 from napari_pffnet.pffnet import boxes as box_ops
 from napari_pffnet.pffnet.losses import box_loss
 from napari_pffnet.pffnet.matching import match, sample
+from napari_pffnet.pffnet.nms import batched_nms
 from napari_pffnet.pffnet.pooling import pool
 
 if TYPE_CHECKING:
