@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from napari.layers import Image, Shapes
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QTabBar, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QTabBar, QVBoxLayout, QWidget
 from superqt.utils import signals_blocked
 
 from napari_pffnet._qt.config_form import ConfigForm
@@ -24,6 +24,7 @@ from napari_pffnet._qt.layer_choice import LayerChoice
 from napari_pffnet._qt.layers import describe_image, possible_axes
 from napari_pffnet._qt.model_choice import ModelChoice
 from napari_pffnet._qt.placement import Placement
+from napari_pffnet._qt.rows import align, form_of
 from napari_pffnet._qt.segment_plan import SegmentChoices, SegmentPlan
 from napari_pffnet.config import SegmentConfig
 
@@ -211,7 +212,7 @@ class SegmentForm(QWidget):
         )
 
     def _lay_out(self) -> None:
-        self._rows = _form(
+        self._rows = form_of(
             {
                 "Image": self.image,
                 "Slices are": self.axes,
@@ -222,12 +223,15 @@ class SegmentForm(QWidget):
         )
         self._layer_page = QWidget(self)
         self._layer_page.setLayout(self._rows)
-        common = {"Model": self.model, "Device": self.device, "Diameter": self.diameter}
+        common = form_of(
+            {"Model": self.model, "Device": self.device, "Diameter": self.diameter}
+        )
+        align(self._rows, self.folder.rows, common)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         for page in (self.tabs, self._layer_page, self.folder):
             layout.addWidget(page)
-        layout.addLayout(_form(common))
+        layout.addLayout(common)
         layout.addWidget(Folded("Advanced", self.advanced))
         self.folder.hide()
 
@@ -281,15 +285,6 @@ class SegmentForm(QWidget):
             )
         except ValueError as error:
             self.complained.emit(str(error))
-
-
-def _form(fields: dict[str, QWidget]) -> QFormLayout:
-    rows = QFormLayout()
-    rows.setContentsMargins(0, 0, 0, 0)
-    rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-    for title, field in fields.items():
-        rows.addRow(title, field)
-    return rows
 
 
 def _combo(help_text: str) -> QComboBox:
