@@ -23,10 +23,19 @@ def form_of(fields: Mapping[str, QWidget]) -> QFormLayout:
 
 
 def align(*forms: QFormLayout) -> None:
-    """Let the fields of forms that lie below each other begin at one place."""
+    """Let the fields of forms that lie below each other begin at one place.
+
+    Call it once they are shown: before, titles are as wide as without a theme.
+    """
     role = QFormLayout.ItemRole.LabelRole
     items = [rows.itemAt(i, role) for rows in forms for i in range(rows.rowCount())]
-    titles = [item.widget() for item in items if item is not None]
+    titles = [
+        title
+        for item in items
+        if item is not None and (title := item.widget()) is not None
+    ]
+    for title in titles:
+        title.ensurePolished()
     width = max(title.sizeHint().width() for title in titles)
     for title in titles:
         title.setMinimumWidth(width)

@@ -31,6 +31,7 @@ from napari_pffnet.config import SegmentConfig
 if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Layer
+    from qtpy.QtGui import QShowEvent
 
     from napari_pffnet._qt.layers import ImageSource
     from napari_pffnet.config import Region
@@ -223,17 +224,21 @@ class SegmentForm(QWidget):
         )
         self._layer_page = QWidget(self)
         self._layer_page.setLayout(self._rows)
-        common = form_of(
+        self._common_rows = form_of(
             {"Model": self.model, "Device": self.device, "Diameter": self.diameter}
         )
-        align(self._rows, self.folder.rows, common)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         for page in (self.tabs, self._layer_page, self.folder):
             layout.addWidget(page)
-        layout.addLayout(common)
+        layout.addLayout(self._common_rows)
         layout.addWidget(Folded("Advanced", self.advanced))
         self.folder.hide()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Line the rows up as the theme draws them."""
+        super().showEvent(event)
+        align(self._rows, self.folder.rows, self._common_rows)
 
     # ------------------------------------------------------------------ slots
 
