@@ -11,12 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QGuiApplication
 
 from napari_pffnet import load_sample
 from napari_pffnet._qt.folder_panel import FolderPanel
 from napari_pffnet._qt.folder_plan import FolderChoices, make_request, report
+from napari_pffnet._qt.jobs import jobs
 from napari_pffnet.cli.app import app
 from napari_pffnet.config import OutputConfig, SegmentConfig
 from napari_pffnet.messages import FolderDone
@@ -92,7 +94,8 @@ def test_a_change_is_told_once(qtbot: QtBot) -> None:
 
 def test_the_tab_decides_what_is_shown(viewer: Viewer, images: Path) -> None:
     widget = open_tab(viewer, images)
-    assert widget.form.image.isHidden() == widget.form.folder.isHidden() is False
+    assert not widget.form.image.isVisibleTo(widget)
+    assert widget.form.folder.isVisibleTo(widget)
     assert widget.shown.isHidden()
     widget.form.tabs.setCurrentIndex(0)
     assert widget.form.folder.isHidden()
@@ -125,13 +128,14 @@ def test_a_pattern_of_folders_needs_a_place_for_the_results() -> None:
 
 
 def test_many_failures_are_counted_and_some_are_named() -> None:
-    failures = {f"images/{i}.png": "It is damaged." for i in range(9)}
+    failures = {f"images/{i}.png": f"images/{i}.png is damaged." for i in range(8)}
+    failures["images/8.png"] = "It is damaged."
     done = FolderDone(
         images=1, skipped=0, objects=1, failures=failures, notes={}, summary="s.csv"
     )
     lines = report(done, 3.21)
     assert lines[:3] == [
-        "1 image, 1 object, in 3.2 s.", "9 images failed:", "0.png: It is damaged.",
+        "1 image, 1 object, in 3.2 s.", "9 images failed:", "0.png is damaged.",
     ]  # fmt: skip
     assert lines[-2:] == [
         "4 more are listed in the table.", "A row for each image: s.csv",
@@ -163,13 +167,11 @@ def test_a_folder_is_segmented_and_its_worst_image_opened(
     (images / "broken.png").write_bytes(b"no picture")
     widget = open_tab(viewer, images)
     warned: list[str] = []
-    from napari.utils.notifications import notification_manager
-
     notification_manager.notification_ready.connect(lambda n: warned.append(n.message))
     steps: list[str] = []
     click(widget, qtbot)
     assert widget.segment_button.text() == "Cancel"
-    widget._job.progressed.connect(lambda step: steps.append(step.text))
+    jobs().running.progressed.connect(lambda step: steps.append(step.text))
     wait_for_end(widget, qtbot)
 
     assert any("image 2 of 3" in text for text in steps)
@@ -179,9 +181,11 @@ def test_a_folder_is_segmented_and_its_worst_image_opened(
     assert any("1 of 3 images could not be segmented" in text for text in warned)
     table = pd.read_csv(images / "results" / "summary.csv")
     assert table["objects"].notna().sum() == 2
-    worst = Path(table["image"][table["median_quality"].argmin()])
+    row = table.iloc[table["median_quality"].argmin()]
+    worst = Path(row["image"])
     assert len(viewer.layers) == 0
 
+    assert worst.name in widget.result.worst_button.text()
     widget.result.worst_button.click()
 
     names = [layer.name for layer in viewer.layers]
@@ -202,7 +206,7 @@ def test_what_is_done_is_skipped_and_foreign_files_are_named(
     foreign.write_text("precious")
     click(widget, qtbot)
     wait_for_end(widget, qtbot)
-    assert "choose “replace” under “If there”" in widget.status.text()
+    assert "choose “replace” under “Existing”" in widget.status.text()
     assert "--" not in widget.status.text()
     assert foreign.read_text() == "precious"
     foreign.unlink()

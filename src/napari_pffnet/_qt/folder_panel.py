@@ -9,7 +9,6 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QFileDialog,
-    QFormLayout,
     QGridLayout,
     QHBoxLayout,
     QLineEdit,
@@ -22,6 +21,7 @@ from superqt.utils import signals_blocked
 from napari_pffnet._qt.config_form import ConfigForm
 from napari_pffnet._qt.folded import Folded
 from napari_pffnet._qt.folder_plan import FolderChoices
+from napari_pffnet._qt.rows import form_of
 from napari_pffnet.config import OutputConfig, SegmentConfig
 
 if TYPE_CHECKING:
@@ -163,25 +163,22 @@ class FolderPanel(QWidget):
         grid.setContentsMargins(0, 0, 0, 0)
         for number, box in enumerate((*self.formats.values(), self.picture)):
             grid.addWidget(box, *divmod(number, _COLUMNS))
-        rows = _form()
-        for title, field in (
-            ("Images", self.images),
-            ("Results", self.results),
-            ("Write", kinds),
-            ("If there", self.existing),
-        ):
-            rows.addRow(title, field)
+        self.rows = form_of(
+            {
+                "Images": self.images,
+                "Results": self.results,
+                "Write": kinds,
+                "Existing": self.existing,
+            }
+        )
         unusual = QWidget(self)
         inside = QVBoxLayout(unusual)
         inside.setContentsMargins(0, 0, 0, 0)
-        axes = _form()
-        axes.addRow("Channel", self.channel)
-        axes.addRow("Axes", self.axes)
-        inside.addLayout(axes)
+        inside.addLayout(form_of({"Channel": self.channel, "Axes": self.axes}))
         inside.addWidget(self.score)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(rows)
+        layout.addLayout(self.rows)
         layout.addWidget(Folded("Channels, axes, score", unusual))
 
     def _connect(self) -> None:
@@ -203,9 +200,3 @@ class FolderPanel(QWidget):
         line.setPlaceholderText(hint)
         line.setToolTip(help_text)
         return line
-
-
-def _form() -> QFormLayout:
-    rows = QFormLayout()
-    rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-    return rows

@@ -134,11 +134,17 @@ def report(done: FolderDone, seconds: float) -> list[str]:
     if done.failures:
         lines.append(f"{_count(len(done.failures), 'image')} failed:")
     shown = list(done.failures.items())[:_SHOWN_FAILURES]
-    lines += [f"{Path(path).name}: {why}" for path, why in shown]
+    lines += [_of_file(path, why) for path, why in shown]
     more = len(done.failures) - len(shown)
     if more:
         lines.append(f"{more} more are listed in the table.")
     return [*lines, f"A row for each image: {done.summary}"]
+
+
+def _of_file(path: str, why: str) -> str:
+    """Return why a file failed, with its name in place of its path."""
+    name = Path(path).name
+    return why.replace(path, name) if path in why else f"{name}: {why}"
 
 
 def _count(number: int, what: str) -> str:

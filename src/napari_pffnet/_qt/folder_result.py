@@ -35,7 +35,7 @@ class FolderResult(QWidget):
         super().__init__(parent)
         self._viewer = viewer
         self._done: FolderDone | None = None
-        self.worst_button = QPushButton("Open the worst image", self)
+        self.worst_button = QPushButton(self)
         self.worst_button.setToolTip("The one whose objects have the lowest quality.")
         self.worst_button.clicked.connect(self._on_worst_clicked)
         layout = QVBoxLayout(self)
@@ -51,6 +51,7 @@ class FolderResult(QWidget):
     def show_end(self, done: FolderDone, seconds: float) -> str:
         """Offer what can be done now; return what the user reads."""
         self._done = done
+        self.worst_button.setText(f"Open the worst image, {Path(done.worst).name}")
         self.setVisible(bool(done.worst))
         if done.failures:
             number = len(done.failures)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from napari.layers import Image, Shapes
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QTabBar, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QTabBar, QVBoxLayout, QWidget
 from superqt.utils import signals_blocked
 
 from napari_pffnet._qt.config_form import ConfigForm
@@ -24,12 +24,14 @@ from napari_pffnet._qt.layer_choice import LayerChoice
 from napari_pffnet._qt.layers import describe_image, possible_axes
 from napari_pffnet._qt.model_choice import ModelChoice
 from napari_pffnet._qt.placement import Placement
+from napari_pffnet._qt.rows import align, form_of
 from napari_pffnet._qt.segment_plan import SegmentChoices, SegmentPlan
 from napari_pffnet.config import SegmentConfig
 
 if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Layer
+    from qtpy.QtGui import QShowEvent
 
     from napari_pffnet._qt.layers import ImageSource
     from napari_pffnet.config import Region
@@ -211,7 +213,7 @@ class SegmentForm(QWidget):
         )
 
     def _lay_out(self) -> None:
-        self._rows = _form(
+        self._rows = form_of(
             {
                 "Image": self.image,
                 "Slices are": self.axes,
@@ -222,14 +224,21 @@ class SegmentForm(QWidget):
         )
         self._layer_page = QWidget(self)
         self._layer_page.setLayout(self._rows)
-        common = {"Model": self.model, "Device": self.device, "Diameter": self.diameter}
+        self._common_rows = form_of(
+            {"Model": self.model, "Device": self.device, "Diameter": self.diameter}
+        )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         for page in (self.tabs, self._layer_page, self.folder):
             layout.addWidget(page)
-        layout.addLayout(_form(common))
+        layout.addLayout(self._common_rows)
         layout.addWidget(Folded("Advanced", self.advanced))
         self.folder.hide()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Line the rows up as the theme draws them."""
+        super().showEvent(event)
+        align(self._rows, self.folder.rows, self._common_rows)
 
     # ------------------------------------------------------------------ slots
 
@@ -281,15 +290,6 @@ class SegmentForm(QWidget):
             )
         except ValueError as error:
             self.complained.emit(str(error))
-
-
-def _form(fields: dict[str, QWidget]) -> QFormLayout:
-    rows = QFormLayout()
-    rows.setContentsMargins(0, 0, 0, 0)
-    rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-    for title, field in fields.items():
-        rows.addRow(title, field)
-    return rows
 
 
 def _combo(help_text: str) -> QComboBox:

@@ -14,7 +14,7 @@ def in_the_window(sentence: str, *, of_folder: bool = False) -> str:
     fields = _FOLDER_FIELDS if of_folder else _FIELDS
     if not of_folder:
         sentence = re.sub(r", for example --axes \w+", "", sentence)
-    sentence = _REPLACE.sub("choose “replace” under “If there”", sentence)
+    sentence = _REPLACE.sub("choose “replace” under “Existing”", sentence)
     sentence = sentence.replace("another --out", "another folder for the results")
     return re.sub(
         r"(?:with )?--(channels|axes|diameter)",

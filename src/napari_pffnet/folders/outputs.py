@@ -58,7 +58,9 @@ def explained(folder: Path) -> Iterator[None]:
         # This is the fault of one image.
         if error.errno == errno.ENAMETOOLONG or isinstance(error, CannotWriteError):
             raise
-        reason = error.strerror or str(error)
+        # Of a move: on Windows a file that is open in another program.
+        place = f": {Path(error.filename2).name}" if error.filename2 else ""
+        reason = f"{error.strerror or error}{place}"
         raise CannotWriteError(
             f"The results cannot be written into {folder} ({reason}); what was "
             "finished before is kept."
