@@ -84,7 +84,7 @@ def read_image(path: str | PathLike[str]) -> ImageFile:
         If the file is of another kind, damaged, or claims to be absurdly large.
     """
     path = _known_file(path)
-    return _guarded(path, _read_picture if _is_picture(path) else _read_tiff)
+    return _guarded(path, _read_picture, _read_tiff)
 
 
 def read_labels(path: str | PathLike[str]) -> NDArray[np.generic]:
@@ -105,7 +105,7 @@ def read_labels(path: str | PathLike[str]) -> NDArray[np.generic]:
         If the file is of another kind, damaged, or claims to be absurdly large.
     """
     path = _known_file(path)
-    array = _guarded(path, _read_indices if _is_picture(path) else _read_tiff_labels)
+    array = _guarded(path, _read_indices, _read_tiff_labels)
     if array.ndim == 3 and array.shape[-1] in (2, 3, 4):
         array = _common_channel(array)
     while array.ndim > 2 and 1 in array.shape:
@@ -137,11 +137,13 @@ def _known_file(path: str | PathLike[str]) -> Path:
     return path
 
 
-def _guarded(path: Path, read: Callable[[Path], _T]) -> _T:
+def _guarded(
+    path: Path, read_picture: Callable[[Path], _T], read_tiff: Callable[[Path], _T]
+) -> _T:
     """Read with one kind of error, whatever library finds the file damaged."""
     try:
         with _held_complaints():
-            return read(path)
+            return read_picture(path) if _is_picture(path) else read_tiff(path)
     # Decoders raise errors of a dozen unrelated types.
     except Exception as error:
         raise ValueError(
