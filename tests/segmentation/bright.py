@@ -15,10 +15,12 @@ from napari_pffnet.weights import Model
 class BrightThings(nn.Module):
     """Takes connected bright pixels of 8 to 80 px as objects."""
 
-    def __init__(self, *, semantic=True, quality=True, most_pixels=10**9) -> None:
+    def __init__(
+        self, *, semantic=True, quality=True, most_pixels=10**9, largest=80
+    ) -> None:
         super().__init__()
         self.semantic, self.quality = semantic, quality
-        self.most_pixels = most_pixels
+        self.most_pixels, self.largest = most_pixels, largest
         self.seen: list[tuple[int, ...]] = []
 
     def forward(self, images: Tensor, *, least_score: float = 0.0) -> NetworkOutput:
@@ -36,7 +38,7 @@ class BrightThings(nn.Module):
         boxes, grids = [], []
         for i, (rows, columns) in enumerate(ndimage.find_objects(parts), 1):
             mask = parts[rows, columns] == i
-            if 8 <= np.sqrt(4 / np.pi * mask.sum()) <= 80:
+            if 8 <= np.sqrt(4 / np.pi * mask.sum()) <= self.largest:
                 boxes.append([columns.start, rows.start, columns.stop, rows.stop])
                 steps = (np.arange(28) + 0.5) / 28
                 y, x = (np.floor(steps * n).astype(int) for n in mask.shape)

@@ -10,7 +10,7 @@ import numpy as np
 from napari_pffnet.config import NormalizationConfig
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 KNOWN_AXES = "YXCSZT"
 """Rows, columns, channels, colour samples, planes, time points."""
@@ -54,6 +54,11 @@ class ChannelChoice:
     pixels: NDArray[np.generic]
     rgb: bool
     note: str = ""
+
+
+def as_pixels(image: ArrayLike) -> NDArray[np.generic]:
+    """Return an image as an array; the mask of a masked array stays."""
+    return image if isinstance(image, np.ma.MaskedArray) else np.asarray(image)
 
 
 def arrange(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,7 +78,8 @@ def check_coco(path: str | PathLike[str], rules: ReadRules | None = None) -> Che
         If the file holds no COCO annotations, its images are not found, or none of
         its categories is a class of the model.
     """
-    path, rules = Path(path).absolute(), rules or ReadRules()
+    # Unlike Path.resolve it does not mind links in a circle.
+    path, rules = Path(os.path.realpath(path)), rules or ReadRules()
     content = _read(path)
     folder = _find_images(path, content, rules.config.images)
     class_ids = _class_ids(path, content, rules)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_pffnet.data.axes import as_pixels
 from napari_pffnet.data.checks import Finding, Problem
 from napari_pffnet.data.coco import check_coco
 from napari_pffnet.data.prepare import (
@@ -156,7 +157,7 @@ def from_arrays(
             f"{len(classes)} classes and {len(names)} names; give one for each image."
         )
     results = [
-        check_pair(ImageFile(np.asanyarray(image), None), np.asarray(truth), name,
+        check_pair(ImageFile(as_pixels(image), None), np.asarray(truth), name,
                    ignore=_with_hidden(truth, unknown), classes=kinds, rules=rules)
         for image, truth, unknown, kinds, name in zip(
             images, labels, ignore, classes, names, strict=True

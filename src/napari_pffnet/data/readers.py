@@ -88,7 +88,7 @@ def read_image(path: str | PathLike[str]) -> ImageFile:
         If the file is of another kind, damaged, or claims to be absurdly large.
     """
     path = _known_file(path)
-    return guarded(path, _read_picture if _is_picture(path) else _read_tiff)
+    return guarded(path, _by_kind(_read_picture, _read_tiff))
 
 
 def read_labels(path: str | PathLike[str]) -> NDArray[np.generic]:
@@ -109,7 +109,7 @@ def read_labels(path: str | PathLike[str]) -> NDArray[np.generic]:
         If the file is of another kind, damaged, or claims to be absurdly large.
     """
     path = _known_file(path)
-    array = guarded(path, _read_indices if _is_picture(path) else _read_tiff_labels)
+    array = guarded(path, _by_kind(_read_indices, _read_tiff_labels))
     if array.ndim == 3 and array.shape[-1] in (2, 3, 4):
         array = _common_channel(array)
     while array.ndim > 2 and 1 in array.shape:
@@ -139,6 +139,13 @@ def _known_file(path: str | PathLike[str]) -> Path:
             f"{', '.join(IMAGE_SUFFIXES)}."
         )
     return path
+
+
+def _by_kind(
+    read_picture: Callable[[Path], _T], read_tiff: Callable[[Path], _T]
+) -> Callable[[Path], _T]:
+    """Return what reads a file as the one or the other."""
+    return lambda path: read_picture(path) if _is_picture(path) else read_tiff(path)
 
 
 def guarded(path: Path, read: Callable[[Path], _T]) -> _T:

@@ -108,6 +108,7 @@ def number_densely(
     """
     values, dense = np.unique(labels, return_inverse=True)
     # Of the largest numbers int64 would make negative ones.
-    numbers = values[values > 0].astype(np.uint64 if values.dtype.kind == "u" else int)
+    wide = np.uint64 if values.dtype.kind == "u" else np.int64
+    numbers = values[values > 0].astype(wide)
     shift = len(numbers) - len(values) + 1
     return dense.reshape(labels.shape).astype(np.int32) + np.int32(shift), numbers

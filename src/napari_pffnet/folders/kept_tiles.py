@@ -84,6 +84,7 @@ class KeptTiles:
     def _write(self, number: int, found: TileFound) -> None:
         content = io.BytesIO()
         arrays = _packed("whole", found.whole) | _packed("cut", found.cut)
+        arrays["extent"] = np.array(found.extent)
         if found.classes is not None:
             rows, columns = found.classes.place
             arrays["place"] = np.array(
@@ -103,8 +104,10 @@ class KeptTiles:
             if "classes" in arrays:
                 y0, y1, x0, x1 = arrays["place"].tolist()
                 classes = ClassPatch((slice(y0, y1), slice(x0, x1)), arrays["classes"])
+            y0, x0, y1, x1 = arrays["extent"].tolist()
             whole, cut = (_unpacked(name, arrays, shape) for name in ("whole", "cut"))
-        return TileFound(plan.tiles[number], whole, cut, classes)
+        extent = (y0, x0, y1, x1)
+        return TileFound(plan.tiles[number], extent, whole, cut, classes)
 
 
 _FIELDS = ("boxes", "offsets", "class_ids", "scores", "qualities")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -9,8 +10,11 @@ import numpy as np
 from napari_pffnet.data.tiling import distinct
 from napari_pffnet.instances import Instances
 from napari_pffnet.segmentation.result import Found
+from napari_pffnet.segmentation.stitching import Stitched, stitch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from napari_pffnet.segmentation.tiles import TileFound
@@ -43,12 +47,11 @@ class Assembly:
         self._shape = shape
         self._sink = classes
         self._classes: NDArray[np.uint8] | None = None
-        self._whole: dict[int, Instances] = {}
-        self._cut: dict[int, Instances] = {}
+        self._found: dict[int, TileFound] = {}
 
     def add(self, number: int, found: TileFound) -> None:
         """Take what the tile with this number found."""
-        self._whole[number], self._cut[number] = found.whole, found.cut
+        self._found[number] = replace(found, classes=None)
         if found.classes is not None:
             if self._sink is None:
                 self._sink = self._classes = np.zeros(self._shape, np.uint8)
@@ -59,13 +62,30 @@ class Assembly:
 
         The class map comes with them where it is in memory.
         """
-        numbers = sorted(self._whole)
-        parts = [part[n] for n in numbers for part in (self._whole, self._cut)]
-        joined = Instances.concat(parts)
-        if len(numbers) > 1:
-            counts = [len(part) for part in parts]
-            tiles = np.repeat(np.repeat(numbers, 2), counts)
-            trust = np.repeat(np.tile([1.0, _CUT_TRUST], len(numbers)), counts)
-            rank = joined.confidences * trust
-            joined = joined.select(distinct(joined, tiles, rank=rank))
-        return Found(joined, self._classes)
+        found = [self._found[number] for number in sorted(self._found)]
+        if len(found) == 1:
+            return Found(found[0].whole, self._classes)
+        whole = Instances.concat([tile.whole for tile in found])
+        stitched = stitch(
+            Instances.concat([tile.cut for tile in found]),
+            _repeated([len(tile.cut) for tile in found]),
+            [tile.extent for tile in found],
+        )
+        joined = Instances.concat([whole, stitched.objects])
+        sources = [_repeated([len(tile.whole) for tile in found]), _told(stitched)]
+        trust = np.where(stitched.pieces > 1, 1.0, _CUT_TRUST)
+        rank = joined.confidences * np.concatenate([np.ones(len(whole)), trust])
+        kept = distinct(joined, np.concatenate(sources), rank=rank)
+        return Found(joined.select(kept), self._classes)
+
+
+def _repeated(counts: Sequence[int]) -> NDArray[np.int64]:
+    """Return the number of the tile of each candidate."""
+    return np.repeat(np.arange(len(counts)), counts)
+
+
+def _told(stitched: Stitched) -> NDArray[np.int64]:
+    """Return the tile of each object; one made of several is of a tile of its own."""
+    return np.where(
+        stitched.pieces > 1, -1 - np.arange(len(stitched.pieces)), stitched.tiles
+    )

@@ -32,6 +32,8 @@ class TileFound:
     ----------
     tile
         That was seen.
+    extent
+        y0, x0, y1, x1 of what it sees, pixels of the plane.
     whole, cut
         Candidates that it owns: those that it shows whole, and those it cuts.
     classes
@@ -39,14 +41,16 @@ class TileFound:
     """
 
     tile: Tile
+    extent: tuple[int, int, int, int]
     whole: Instances
     cut: Instances
     classes: ClassPatch | None
 
     @classmethod
-    def nothing(cls, tile: Tile, shape: tuple[int, int]) -> TileFound:
-        """Return that a tile of a plane of ``shape`` holds no objects."""
-        return cls(tile, Instances.empty(shape), Instances.empty(shape), None)
+    def nothing(cls, tile: Tile, scaled: Scaled) -> TileFound:
+        """Return that a tile holds no objects."""
+        none = Instances.empty(scaled.plane.shape)
+        return cls(tile, _extent(tile, scaled), none, none, None)
 
 
 def find_in_tiles(
@@ -75,7 +79,7 @@ def find_in_tiles(
     seen = _read_ahead(scaled, tiles, skip_background=skip_background)
     for batch in _batches(seen, predictor.batch):
         if batch[0].is_background:
-            yield TileFound.nothing(batch[0].tile, scaled.plane.shape)
+            yield TileFound.nothing(batch[0].tile, scaled)
             continue
         outputs = predictor(*(one.pixels for one in batch))
         for one, output in zip(batch, outputs, strict=True):
@@ -99,9 +103,21 @@ def found_in(
     logits = output.semantic_logits
     return TileFound(
         tile,
+        _extent(tile, scaled),
         whole,
         part,
         None if logits is None else classes_of_core(logits, tile, scaled),
+    )
+
+
+def _extent(tile: Tile, scaled: Scaled) -> tuple[int, int, int, int]:
+    """Return what a tile sees, rounded to pixels of the plane."""
+    y, x = scaled.factors
+    return (
+        round(tile.y.start * y),
+        round(tile.x.start * x),
+        round(tile.y.stop * y),
+        round(tile.x.stop * x),
     )
 
 
