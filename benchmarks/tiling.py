@@ -38,7 +38,7 @@ def straight_cuts(
     cut: set[int] = set()
     for axis, places in enumerate(seams):
         ours, theirs = np.moveaxis(labels, axis, 0), np.moveaxis(whole, axis, 0)
-        for place in places:
+        for place in sorted(places - {0, len(ours)}):
             for before, after in ((place - 1, place), (place, place - 1)):
                 ends = (ours[before] > 0) & (ours[before] != ours[after])
                 ends &= (theirs[before] == theirs[after]) & (theirs[before] > 0)
@@ -66,8 +66,8 @@ def main() -> None:
         margin = context_margin(tiled.record.diameter or diameter)
         tiles = make_tiles(image.shape, tile=tile, margin=margin)
         seams = (
-            {t.y.core_start for t in tiles} - {0},
-            {t.x.core_start for t in tiles} - {0},
+            {n for t in tiles for n in (t.y.start, t.y.core_start, t.y.stop)},
+            {n for t in tiles for n in (t.x.start, t.x.core_start, t.x.stop)},
         )
         cuts = straight_cuts(tiled.labels, whole.labels, seams)
         print(

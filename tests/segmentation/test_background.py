@@ -46,7 +46,7 @@ def test_empty_tiles_are_spared_and_the_result_is_the_same():
     results, seen = [], []
     for skip in (True, False):
         model = bright_model()
-        options = {"tile": 256, "diameter": 24, "skip_background": skip}
+        options = {"tile": 256, "diameter": 24, "all_tiles": not skip}
         results.append(segment(wide, model, **options))
         seen.append(len(model.network.seen))
     assert seen[0] < seen[1] / 2

@@ -22,7 +22,7 @@ def test_random_weights_give_a_valid_result_twice_the_same(variant):
     model = Model(build_network(config).eval(), info, torch.device("cpu"))
     image = np.random.default_rng(0).integers(0, 4000, (70, 100), dtype=np.uint16)
     # Such noise would be taken for background.
-    options = {"score_threshold": 0.0, "skip_background": False}
+    options = {"score_threshold": 0.0, "all_tiles": True}
     first, second = (segment(image, model, **options) for _ in range(2))
     assert first.labels.shape == first.semantic.shape == (70, 100)
     assert len(first.objects) == first.labels.max() > 0

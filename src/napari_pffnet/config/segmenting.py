@@ -33,10 +33,9 @@ class SegmentConfig(Config):
     tile: Literal["auto"] | Annotated[int, Field(ge=0)] = Field(
         "auto", description="Tile size in pixels; 0: never tile."
     )
-    skip_background: bool = Field(
-        True,
-        description="Do not run the network on tiles of even background; results are "
-        "the same, sooner.",
+    all_tiles: bool = Field(
+        False,
+        description="Search tiles of even background for objects, too.",
     )
     score_threshold: Unit | None = Field(
         None, description="Lowest classification score; default: the model's own."

@@ -202,7 +202,7 @@ def _find(
             model.info,
             diameter=config.diameter,
             tile=means.tile,
-            skip_background=config.skip_background,
+            skip_background=not config.all_tiles,
             wrap=wrap,
             classes=classes,
         )
