@@ -55,6 +55,19 @@ def test_an_error_tells_what_to_do_and_where_it_happened(window, request_for, pi
     assert isinstance(window.run(request)[-1], SegmentDone)
 
 
+def test_labels_that_would_end_the_memory_are_refused_before_it_does(
+    window, request_for, picture
+):
+    import dask.array as da
+
+    slide = da.zeros((300_000, 300_000), chunks=10_000, dtype=np.uint8)
+    failed = window.run(request_for(slide))[-1]
+    assert isinstance(failed, Failed)
+    assert "90,000 megapixels" in failed.sentence
+    assert "tab Folder" in failed.sentence
+    assert isinstance(window.run(request_for(picture))[-1], SegmentDone)
+
+
 def test_what_a_library_prints_does_not_break_the_messages(window, request_for, acting):
     def make_noise() -> None:
         sys.stdout.write("printed by Python\n")

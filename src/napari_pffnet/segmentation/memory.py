@@ -14,9 +14,9 @@ _CPU_WORDS = (
 )
 
 
-def free_memory(device: torch.device) -> int:
-    """Return how many bytes a device has free."""
-    if device.type == "cuda":
+def free_memory(device: torch.device | None = None) -> int:
+    """Return how many bytes a device has free; by default the computer."""
+    if device is not None and device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return int(psutil.virtual_memory().available)
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_pffnet.messages import Progress, SegmentDone
+from napari_pffnet.segmentation.memory import free_memory
 from napari_pffnet.segmentation.planes import segment_planes_iter
+from napari_pffnet.segmentation.stack import Stack
 from napari_pffnet.worker.arrays import read_array
 
 if TYPE_CHECKING:
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 _PARTS = 1000
 """Of the progress."""
+_BYTES_A_PIXEL = 14
+"""Labels, two copies while they are painted, and classes."""
 
 
 def run(
@@ -31,10 +36,12 @@ def run(
     ``candidates/``.
     """
     yield Progress(done=0, total=_PARTS, text="loading the model")
+    array = read_array(request.image.array)
+    _check_memory(Stack.of(array, request.image.axes))
     model = kept.get(request.model, request.device)
     yield Progress(done=0, total=_PARTS)
     steps = segment_planes_iter(
-        read_array(request.image.array),
+        array,
         model,
         request.config,
         axes=request.image.axes,
@@ -50,6 +57,24 @@ def run(
             break
     _write(result, Path(request.out))
     yield SegmentDone(record=result.record.model_dump(mode="json"), notes=result.notes)
+
+
+def _check_memory(stack: Stack) -> None:
+    """Refuse what would end the memory when its labels are painted.
+
+    Raises
+    ------
+    ValueError
+        If the labels of all planes do not fit.
+    """
+    pixels = stack.planes * math.prod(stack.shape_yx)
+    needed, free = pixels * _BYTES_A_PIXEL, free_memory()
+    if needed > free:
+        raise ValueError(
+            f"The labels of {pixels / 1e6:,.0f} megapixels need about "
+            f"{needed / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are free; use the "
+            "tab Folder for the file, which keeps them on the disk, or a smaller crop."
+        )
 
 
 def _progress(step: PlaneDone) -> Progress:
