@@ -59,6 +59,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logger.debug("The command failed.", exc_info=True)
         console.warn(f"pffnet: {console.sentence(error)}")
         return console.USAGE
+    except (MemoryError, RuntimeError) as error:
+        from napari_pffnet.segmentation.memory import is_out_of_memory
+
+        if not is_out_of_memory(error):
+            raise
+        console.warn(
+            "pffnet: the memory does not suffice; close other programs, or use smaller "
+            "tiles (--tile 256) or crops."
+        )
+        return console.FAILED
     except KeyboardInterrupt:
         console.warn("pffnet: stopped; what was finished before is kept.")
         return console.INTERRUPTED

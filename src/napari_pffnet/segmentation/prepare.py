@@ -95,6 +95,6 @@ def _flaw(raw: NDArray[np.generic], unit: NDArray[np.float32]) -> str:
     narrow = narrow_flaw((raw.shape[0], raw.shape[1]))
     if narrow or unit.max() > unit.min():
         return narrow
-    if raw.dtype.kind == "f" and not np.isfinite(raw).any():
+    if not np.isfinite(np.ma.masked_invalid(raw).compressed()).any():
         return "The image has no finite pixel; nothing was segmented."
     return "The image is constant; nothing was segmented."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 import numpy as np
 
 from napari_pffnet.config import Region
-from napari_pffnet.data.axes import name_axes
+from napari_pffnet.data.axes import as_pixels, name_axes
 from napari_pffnet.data.normalize import limits_of_sample, sample_slices
 from napari_pffnet.data.tiling import STRIDE
 from napari_pffnet.segmentation.prepare import choose
@@ -184,9 +184,7 @@ class Stack:
     def _read(self, index: Mapping[str, int | slice]) -> NDArray[np.generic]:
         """Read a part, given for some of the axes."""
         parts = tuple(index.get(axis, slice(None)) for axis in self.axes)
-        read = self.image[parts]
-        # The mask of a masked array is heeded when intensities are normalised.
-        return read if isinstance(read, np.ma.MaskedArray) else np.asarray(read)
+        return as_pixels(self.image[parts])
 
     def _in_one_plane(self, array: NDArray[np.generic]) -> NDArray[np.generic]:
         """Set the planes of an array below each other."""

@@ -72,8 +72,8 @@ def _check_memory(stack: Stack) -> None:
     if needed > free:
         raise ValueError(
             f"The labels of {pixels / 1e6:,.0f} megapixels need about "
-            f"{needed / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are free; use the "
-            "tab Folder for the file, which keeps them on the disk, or a smaller crop."
+            f"{needed / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are free; use "
+            "the tab Folder, which keeps them on the disk, or a smaller crop."
         )
 
 
