@@ -177,7 +177,7 @@ def test_a_folder_is_segmented_and_its_worst_image_opened(
     assert any("image 2 of 3" in text for text in steps)
     text = widget.status.text()
     assert "2 images" in text
-    assert "broken.png: " in text
+    assert "broken.png cannot be read" in text
     assert any("1 of 3 images could not be segmented" in text for text in warned)
     table = pd.read_csv(images / "results" / "summary.csv")
     assert table["objects"].notna().sum() == 2

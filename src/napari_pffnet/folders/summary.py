@@ -61,8 +61,8 @@ def check_ours(folder: Path) -> None:
     ):
         if path.exists() and not is_ours(path):
             raise ValueError(
-                f"{path} was not written by this program; give --overwrite to replace "
-                "it, or another --out."
+                f"{path} was not written by this program; rename it, give --overwrite "
+                "to replace it, or another --out."
             )
 
 
