@@ -202,3 +202,13 @@ def test_a_file_that_vanishes_and_one_that_is_cut_short_stop_nothing(
     assert str(images[0]) in gone.sentence
     assert str(images[1]) in short.sentence
     assert {path.name for path in out.glob("[ab]*")} == set()
+
+
+def test_no_image_is_replaced_by_a_result_whatever_is_allowed(images):
+    folder = images[0].parent
+    twin = folder / "a_overlay.png"
+    images[1].rename(twin)
+    before = twin.read_bytes()
+    with pytest.raises(ValueError, match=r"a_overlay\.png would be replaced"):
+        plan_files([images[0], twin], folder, None, OutputConfig(overwrite=True))
+    assert twin.read_bytes() == before

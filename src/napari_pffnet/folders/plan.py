@@ -75,6 +75,7 @@ def plan_files(
     endings = choose_endings(output)
     check_stems(images)
     jobs = tuple(Job(image, out, endings) for image in images)
+    _check_inputs(jobs)
     if output.resume:
         finish_killed(out)
     records = read_records(out)
@@ -82,6 +83,17 @@ def plan_files(
         check_ours(out)
         _check_files(jobs, records, resume=output.resume)
     return Plan(jobs, out, output, config or SegmentConfig(), records)
+
+
+def _check_inputs(jobs: Sequence[Job]) -> None:
+    """Refuse to replace an image by the result of another, whatever is allowed."""
+    results = {path.resolve() for job in jobs for path in job.paths}
+    for job in jobs:
+        if job.image.resolve() in results:
+            raise ValueError(
+                f"{job.image} would be replaced by a result of another image; choose "
+                "another folder for the results."
+            )
 
 
 def _check_files(
