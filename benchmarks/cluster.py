@@ -50,7 +50,7 @@ def measure(images: list[Path], folder: Path, side: str) -> float:
     else:
         halves = [images[i::PROCESSES] for i in range(PROCESSES)]
         runs = [start(half, folder / f"{i}") for i, half in enumerate(halves)]
-    if any([run.wait() for run in runs]):
+    if sum(run.wait() for run in runs):
         sys.exit(f"{side} failed")
     for part in folder.glob("[0-9]"):
         shutil.copytree(part, folder / "out", dirs_exist_ok=True)

@@ -24,6 +24,8 @@ Item = TypeVar("Item")
 Value = TypeVar("Value")
 
 _POLL_S = 0.5
+_ANSWER_S = 30.0
+"""Within so long a scheduler answers."""
 _AHEAD = 2
 """Tasks at a time for each worker: one is at work, the next is there already."""
 _ENVIRON = "distributed.nanny.pre-spawn-environ"
@@ -233,7 +235,8 @@ def connected(config: ClusterConfig) -> Iterator[Cluster]:
         stack.enter_context(_quiet())
         address = config.scheduler or stack.enter_context(_local(config.workers))
         try:
-            client = Client(address, set_as_default=False)
+            wait = min(_ANSWER_S, config.worker_timeout)
+            client = Client(address, timeout=wait, set_as_default=False)
         except (OSError, ValueError) as error:
             raise ValueError(
                 f"No dask scheduler answers at {config.scheduler}; start one with "

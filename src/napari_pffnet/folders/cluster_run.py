@@ -175,7 +175,8 @@ class _Run:
         file = open_image(task.job.image)
         array = FileArray(task.job.image, asked.image_sha256, file.array.shape)
         file = replace(file, array=array)
-        steps = task.segment_iter(file, asked, self._model, self._wrap)
+        wrap = share_tiles(self.cluster, self.source, task.config.precision)
+        steps = task.segment_iter(file, asked, self._model, wrap)
         record = yield from parts_of(place, steps)
         yield self.counted.note_done(place, record)
 
@@ -185,19 +186,22 @@ class _Run:
         device = "cpu" if self.source.device == "cpu" else "auto"
         return replace(self.source, device=device).load()
 
-    def _wrap(self, here: objects.Finder) -> objects.Finder:
-        """Return what finds tiles on the workers."""
 
-        def find(
-            plan: objects.Plan, numbers: Sequence[int]
-        ) -> Iterator[tuple[int, TileFound]]:
-            groups = list(_groups(plan, numbers, self.plan.config.precision))
-            with closing(self.cluster.run(find_group, groups, self.source)) as ended:
-                for one in ended:
-                    if one is not None:
-                        yield from zip(one.item.numbers, one.result(), strict=True)
+def share_tiles(
+    cluster: Cluster, source: ModelSource, precision: Precision
+) -> objects.FinderWrap:
+    """Return what has tiles found on the workers of a cluster, a few a task."""
 
-        return find
+    def find(
+        plan: objects.Plan, numbers: Sequence[int]
+    ) -> Iterator[tuple[int, TileFound]]:
+        groups = list(_groups(plan, numbers, precision))
+        with closing(cluster.run(find_group, groups, source)) as ended:
+            for one in ended:
+                if one is not None:
+                    yield from zip(one.item.numbers, one.result(), strict=True)
+
+    return lambda here: find
 
 
 def _groups(
