@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from napari_pffnet.cli import console
 from napari_pffnet.cli.models import fetch_model
-from napari_pffnet.config import DataConfig, OutputConfig, SegmentConfig
+from napari_pffnet.config import ClusterConfig, DataConfig, OutputConfig, SegmentConfig
 from napari_pffnet.config.output import Format
 from napari_pffnet.files import hash_file
 from napari_pffnet.folders.inputs import find_images
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from tqdm import tqdm
 
-    from napari_pffnet.folders import FilesResult, ImageRecord, Job, Plan, Step
-    from napari_pffnet.weights import Model
+    from napari_pffnet.folders import FilesResult, ImageRecord, Job, Plan, Step, Waiting
 
 _DEFAULTS = SegmentConfig()
+_NO_CLUSTER = ClusterConfig()
 _GO_ON = "Go on with the same command and --resume."
 _WithChannels = TypeVar("_WithChannels", SegmentConfig, DataConfig)
 
@@ -36,6 +36,7 @@ def segment(
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     config: Annotated[SegmentConfig, Parameter(name="*")] = _DEFAULTS,
     threads: int = 0,
+    cluster: Annotated[ClusterConfig, Parameter(name="*")] = _NO_CLUSTER,
     formats: Annotated[str, Parameter(name="--format")] = "tiff,csv",
     overlay: Annotated[bool, Parameter(negative="--no-overlay")] = True,
     resume: bool = False,
@@ -72,7 +73,9 @@ def segment(
     config
         Options of the segmentation.
     threads
-        CPU threads; 0: as many as torch chooses.
+        CPU threads of each process; 0: as many as torch chooses.
+    cluster
+        Other processes and machines, through dask.
     formats
         What to write, separated by commas: tiff, zarr (OME-Zarr with a pyramid),
         csv, parquet, geojson (QuPath), coco, rois (ImageJ).
@@ -101,16 +104,25 @@ def segment(
     paths = find_images(inputs)
 
     # These load torch.
-    from napari_pffnet.folders import CannotWriteError, plan_files
-    from napari_pffnet.weights import load_model
+    from napari_pffnet.folders import (
+        CannotWriteError,
+        ClusterError,
+        plan_files,
+        segment_files_on_cluster_iter,
+    )
 
     try:
         plan = plan_files(paths, out, split_channels(config), output)
         checkpoint = fetch_model(model, quiet=quiet)
-        _use_threads(threads)
-        loaded = load_model(checkpoint, device=device)
-        return _run(plan, loaded, hash_file(checkpoint), quiet=quiet)
-    except CannotWriteError as error:
+        _check_threads(threads)
+        if cluster.is_wanted:
+            steps = segment_files_on_cluster_iter(
+                plan, checkpoint, cluster, device=device, threads=threads
+            )
+        else:
+            steps = _here(plan, checkpoint, device, threads)
+        return _run(steps, len(paths), quiet=quiet)
+    except (CannotWriteError, ClusterError) as error:
         console.warn(f"pffnet: {error} {_GO_ON}")
         return console.FAILED
 
@@ -141,22 +153,30 @@ def split_channels(config: _WithChannels) -> _WithChannels:
     return config.model_copy(update={"channels": channels})
 
 
-def _use_threads(count: int) -> None:
-    """Let torch use so many CPU threads; 0 leaves the choice to torch."""
-    import torch
-
+def _check_threads(count: int) -> None:
     if count < 0:
         raise ValueError(f"--threads {count}: it should be 0 or more.")
-    if count:
-        torch.set_num_threads(count)
 
 
-def _run(plan: "Plan", model: "Model", model_sha256: str, *, quiet: bool) -> int:
-    """Segment the images and tell of each; Ctrl-C stops between two steps."""
+def _here(
+    plan: "Plan", checkpoint: Path, device: str, threads: int
+) -> "Generator[Step, None, FilesResult]":
+    """Return the run in this process; 0 threads leave the choice to torch."""
+    import torch
+
     from napari_pffnet.folders import segment_files_iter
+    from napari_pffnet.weights import load_model
 
-    steps = segment_files_iter(plan, model, model_sha256)
-    total = len(plan.jobs)
+    if threads:
+        torch.set_num_threads(threads)
+    model = load_model(checkpoint, device=device)
+    return segment_files_iter(plan, model, hash_file(checkpoint))
+
+
+def _run(
+    steps: "Generator[Step | Waiting, None, FilesResult]", total: int, *, quiet: bool
+) -> int:
+    """Segment the images and tell of each; Ctrl-C stops between two steps."""
     try:
         with (
             closing(steps),
@@ -173,7 +193,7 @@ def _run(plan: "Plan", model: "Model", model_sha256: str, *, quiet: bool) -> int
 
 
 def _follow(
-    steps: "Generator[Step, None, FilesResult]",
+    steps: "Generator[Step | Waiting, None, FilesResult]",
     bar: "tqdm[Any]",
     stop: console.StopRequest,
 ) -> "FilesResult":
@@ -188,7 +208,8 @@ def _follow(
             result: FilesResult = end.value
             return result
         # Never backwards: the pieces of an image may become more.
-        bar.update(max(0.0, step.position - bar.n))
+        if step.position > bar.n:
+            bar.update(step.position - bar.n)
         if isinstance(step, ImageDone) and not bar.disable:
             bar.write(_line(step.place.job, step.record), file=sys.stdout)
 

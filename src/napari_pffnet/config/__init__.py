@@ -15,6 +15,7 @@ from napari_pffnet.config.checkpoint import (
     NormalizationConfig,
     Thresholds,
 )
+from napari_pffnet.config.cluster import ClusterConfig
 from napari_pffnet.config.linking import LinkConfig
 from napari_pffnet.config.network import (
     DENSE,
@@ -45,6 +46,7 @@ __all__ = [
     "SMALL",
     "AugmentConfig",
     "CheckpointInfo",
+    "ClusterConfig",
     "Config",
     "DataConfig",
     "FusionKind",

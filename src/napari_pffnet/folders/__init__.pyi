@@ -1,3 +1,7 @@
+from .cluster import ClusterError as ClusterError
+from .cluster_run import (
+    segment_files_on_cluster_iter as segment_files_on_cluster_iter,
+)
 from .inputs import find_images as find_images
 from .jobs import Job as Job
 from .outputs import CannotWriteError as CannotWriteError
@@ -13,3 +17,4 @@ from .steps import ImagePart as ImagePart
 from .steps import ImageSkipped as ImageSkipped
 from .steps import ImageStarted as ImageStarted
 from .steps import Step as Step
+from .steps import Waiting as Waiting

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
     from napari_pffnet.folders.jobs import Job
@@ -77,6 +78,25 @@ class ImageFailed(_Step):
 
 
 Step = ImageStarted | ImagePart | ImageDone | ImageSkipped | ImageFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Nothing has happened for a moment; so many images are behind us."""
+
+    position: float
+
+
+def parts_of(
+    place: Place, steps: Generator[float, None, ImageRecord]
+) -> Generator[ImagePart, None, ImageRecord]:
+    """Tell which image the steps belong to."""
+    while True:
+        try:
+            yield ImagePart(place, next(steps))
+        except StopIteration as stop:
+            record: ImageRecord = stop.value
+            return record
 
 
 @dataclass(frozen=True, slots=True)
