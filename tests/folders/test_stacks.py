@@ -118,3 +118,37 @@ def test_imagej_learns_in_which_plane_a_region_lies(tmp_path):
     regions = roifile.roiread(tmp_path / "film.zip")
     assert [region.position for region in regions] == [1, 2, 2]
     assert regions[2].name == "3 c0.72"
+
+
+def test_outlines_of_a_stack_are_linked_when_asked(run, out, tmp_path):
+    plane = np.full((64, 64), 20, np.uint8)
+    y, x = np.mgrid[:64, :64]
+    for cy, cx in ((16, 16), (40, 20), (34, 48)):
+        plane[(y - cy) ** 2 + (x - cx) ** 2 < 64] = 200
+    path = tmp_path / "cells.tif"
+    options = {"photometric": "minisblack", "metadata": {"axes": "ZYX"}}
+    tifffile.imwrite(path, np.stack([plane] * 3), **options)
+    formats = ("tiff", "csv", "geojson", "rois")
+    _, result = run([path], OutputConfig(formats=formats, link="z"))
+    assert not result.failures
+    labels = tifffile.imread(out / "cells_labels.tif")
+    objects = pd.read_csv(out / "cells_objects.csv")
+    parts = pd.read_csv(out / "cells_parts.csv")
+    # Equal planes: each object goes through all three.
+    np.testing.assert_array_equal(labels[0], labels[1])
+    np.testing.assert_array_equal(labels[0], labels[2])
+    assert labels.max() == len(objects) > 0
+    assert (objects["planes"] == 3).all()
+    assert len(parts) == 3 * len(objects)
+    features = json.loads((out / "cells_objects.geojson").read_text())["features"]
+    assert len(features) == len(parts)
+    kinds = [[type(s) for s in run([path], OutputConfig(resume=True, link=link))[0]]
+             for link in ("z", None)]  # fmt: skip
+    assert kinds[0] == [ImageSkipped]
+    assert kinds[1][-1] is ImageDone
+
+
+def test_images_without_the_axis_are_as_without_linking(run, out, images):
+    run([images[0]], OutputConfig(link="z"))
+    assert (out / "a_objects.csv").exists()
+    assert not (out / "a_parts.csv").exists()

@@ -39,6 +39,7 @@ def segment(
     cluster: Annotated[ClusterConfig, Parameter(name="*")] = _NO_CLUSTER,
     formats: Annotated[str, Parameter(name="--format")] = "tiff,csv",
     overlay: Annotated[bool, Parameter(negative="--no-overlay")] = True,
+    link: Literal["z", "t"] | None = None,
     resume: bool = False,
     overwrite: bool = False,
     quiet: bool = False,
@@ -81,6 +82,9 @@ def segment(
         csv, parquet, geojson (QuPath), coco, rois (ImageJ).
     overlay
         Write the picture of the outlines too.
+    link
+        Give outlines that overlap in neighbouring planes (z) or time points (t) one
+        number; NAME_parts.csv has a row for each of them.
     resume
         Go on with a run that was stopped: images whose results are complete are
         skipped.
@@ -98,6 +102,7 @@ def segment(
     output = OutputConfig(
         formats=parse_formats(formats),
         overlay=overlay,
+        link=link,
         resume=resume,
         overwrite=overwrite,
     )

@@ -18,6 +18,11 @@ class OutputConfig(Config):
         ("tiff", "csv"), description="What to write of each image."
     )
     overlay: bool = Field(True, description="Write the picture of the outlines too.")
+    link: Literal["z", "t"] | None = Field(
+        None,
+        description="Give outlines that overlap in neighbouring planes along this axis "
+        "one number.",
+    )
     resume: bool = Field(
         False, description="Skip images whose results are there and complete."
     )

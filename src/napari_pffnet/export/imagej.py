@@ -34,8 +34,9 @@ def write_rois(
 ) -> None:
     """Write painted objects as a zip of polygons for ImageJ's ROI manager.
 
-    A region is named after its label and its confidence, ``12 c0.93``; an object
-    in several pieces makes several regions.  Holes are not written: ImageJ has
+    A region is named after its label and its confidence, ``12 c0.93``, of linked
+    objects also its plane, ``12 z3 c0.93``; an object in several pieces makes several
+    regions.  Holes are not written: ImageJ has
     no polygons with holes.  An unknown confidence is left out.
 
     Parameters
@@ -64,11 +65,13 @@ def write_rois(
             "ImageJ regions need the package roifile: "
             "pip install 'napari-pffnet[export]'"
         ) from error
+    # Outlines of one object in several planes need names of their own.
+    is_linked = bool(objects["label"].duplicated().any())
     content = BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for plane in planes_of(labels, objects, axes):
             position = _position(plane.place)
-            for name, piece in _named_pieces(plane):
+            for name, piece in _named_pieces(plane, tell_place=is_linked):
                 region = roifile.ImagejRoi.frompoints(
                     piece.outer, name=name, **position
                 )
@@ -79,8 +82,10 @@ def write_rois(
     write_atomically(Path(path), content.getvalue())
 
 
-def _named_pieces(plane: Plane) -> Iterator[tuple[str, Piece]]:
+def _named_pieces(plane: Plane, *, tell_place: bool) -> Iterator[tuple[str, Piece]]:
     """Yield the pieces of all objects of a plane with their names."""
+    told = "".join(f" {axis}{n}" for axis, n in plane.place.items())
+    place = told if tell_place else ""
     values = zip(plane.objects["label"], plane.objects["confidence"], strict=True)
     for i, (label, confidence) in enumerate(values):
         y, x = plane.found.boxes[i, :2].tolist()
@@ -88,7 +93,7 @@ def _named_pieces(plane: Plane) -> Iterator[tuple[str, Piece]]:
         for number, piece in enumerate(pieces, 1):
             part = f" part {number}" if len(pieces) > 1 else ""
             trust = "" if math.isnan(confidence) else f" c{confidence:.2f}"
-            yield f"{label}{part}{trust}", piece
+            yield f"{label}{place}{part}{trust}", piece
 
 
 def _position(place: dict[str, int]) -> dict[str, int]:

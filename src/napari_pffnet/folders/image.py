@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_pffnet.data.axes import check_axes
 from napari_pffnet.folders.large import LARGE_FROM
+from napari_pffnet.linking import link_planes
 from napari_pffnet.segmentation import segment_iter, segment_planes_iter
 from napari_pffnet.segmentation.run import view_image
 from napari_pffnet.segmentation.stack import Stack
@@ -38,6 +39,8 @@ class Segmented:
         (Y, X) behind the axes of a stack.
     objects
         One row an object, row i is label i + 1; of a stack with columns t, z.
+    outlines
+        The same, or of linked objects a row for each plane.
     axes
         T and Z, as the labels have them; "" for an image.
     candidates
@@ -56,6 +59,7 @@ class Segmented:
     labels: NDArray[np.int32]
     semantic: NDArray[np.uint8]
     objects: pd.DataFrame
+    outlines: pd.DataFrame
     axes: str
     candidates: Instances | None
     pixels: NDArray[np.float32] | None
@@ -88,15 +92,17 @@ def is_large(file: ImageFile, config: SegmentConfig) -> bool:
 
 
 def segment_file_iter(
-    file: ImageFile, model: Model, config: SegmentConfig
+    file: ImageFile, model: Model, config: SegmentConfig, link: str | None = None
 ) -> Generator[float, None, Segmented]:
     """Segment what a file holds; yields how much of it is done, 0 to 1.
 
-    Not for large images, see `large`.
+    Not for large images, see `large`.  Outlines are linked along the axis ``link`` of
+    stacks that have it.
     """
     axes = stack_axes(file, config)
     if axes:
-        return (yield from _segment_stack(file, model, config, axes))
+        found = yield from _segment_stack(file, model, config, axes)
+        return _linked(found, link) if link and link.upper() in axes else found
     return (yield from _segment_image(file, model, config))
 
 
@@ -123,6 +129,7 @@ def _segment_image(
         labels=result.labels,
         semantic=result.semantic,
         objects=result.objects,
+        outlines=result.objects,
         axes="",
         candidates=result.instances,
         pixels=plane.read(*(slice(0, n) for n in plane.shape)),
@@ -135,7 +142,7 @@ def _segment_image(
 def _segment_stack(
     file: ImageFile, model: Model, config: SegmentConfig, stack: str
 ) -> Generator[float, None, Segmented]:
-    """Segment plane by plane; what joins objects of several planes comes behind it."""
+    """Segment plane by plane."""
     named = check_axes(file.array.shape, config.axes or file.axes or "")
     single = [i for i, axis in enumerate(named) if axis in "TZ" and axis not in stack]
     steps = segment_planes_iter(
@@ -156,12 +163,24 @@ def _segment_stack(
         labels=result.labels,
         semantic=result.semantic,
         objects=result.table,
+        outlines=result.table,
         axes=stack,
         candidates=None,
         pixels=None,
         pixel_size_um=file.pixel_size_um,
         notes=result.notes,
         record=result.record,
+    )
+
+
+def _linked(found: Segmented, axis: str) -> Segmented:
+    """Give outlines that go on from plane to plane one number."""
+    linked = link_planes(found.labels, found.objects, axis=axis.upper())
+    return replace(
+        found,
+        labels=linked.labels,
+        objects=linked.table,
+        outlines=linked.parts.sort_values("label", kind="stable"),
     )
 
 

@@ -50,6 +50,8 @@ class ImageTask:
         Its record of an earlier run.
     resume
         Whether the results of an earlier run may stay.
+    link
+        Axis along which outlines are linked, if at all.
     """
 
     job: Job
@@ -57,20 +59,28 @@ class ImageTask:
     model_sha256: str
     earlier: ImageRecord | None
     resume: bool
+    link: str | None
 
     @classmethod
     def all_of(cls, plan: Plan, model_sha256: str) -> list[ImageTask]:
         """Return the tasks of a plan."""
-        resume = plan.output.resume
+        output = plan.output
         return [
-            cls(job, plan.config, model_sha256, plan.earlier(job), resume)
+            cls(
+                job,
+                plan.config,
+                model_sha256,
+                plan.earlier(job),
+                output.resume,
+                output.link,
+            )
             for job in plan.jobs
         ]
 
     def load(self) -> Loaded:
         """Open the image unless its results are there."""
         job = self.job
-        asked = Asked(hash_path(job.image), self.model_sha256, self.config)
+        asked = Asked(hash_path(job.image), self.model_sha256, self.config, self.link)
         if self.resume and self.earlier and is_done(job, asked, self.earlier):
             return Loaded(self.earlier, asked)
         return Loaded(open_image(job.image), asked)
@@ -98,7 +108,7 @@ class ImageTask:
         writable(self.job.endings, stack_axes(file, self.config), self.job.image.name)
         if is_large(file, self.config):
             return (yield from self._large_iter(file, asked, model, wrap, started))
-        found = yield from segment_file_iter(file, model, self.config)
+        found = yield from segment_file_iter(file, model, self.config, self.link)
         return self._write(found, asked, started)
 
     def _large_iter(

@@ -23,6 +23,8 @@ ENDINGS: dict[Format, tuple[str, ...]] = {
 }
 _PACKAGES: dict[Format, str] = {"rois": "roifile", "parquet": "pyarrow"}
 OVERLAY = "_overlay.png"
+PARTS = "_parts.csv"
+"""Of linked objects, a row for each plane."""
 RECORD = "_run.json"
 
 
@@ -74,4 +76,5 @@ def choose_endings(output: OutputConfig) -> tuple[str, ...]:
     chosen = [
         end for name in ENDINGS if name in output.formats for end in ENDINGS[name]
     ]
-    return (*chosen, *([OVERLAY] if output.overlay else []), RECORD)
+    parts = [PARTS] if output.link and output.formats else []
+    return (*chosen, *parts, *([OVERLAY] if output.overlay else []), RECORD)

@@ -30,6 +30,8 @@ class ImageRecord(BaseModel):
     program: str
     options: SegmentConfig | None = None
     """As they were asked for; those of the segmentation know the file's axes."""
+    link: str | None = None
+    """Axis along which outlines were to be linked."""
     axes: str = ""
     """T and Z, as the labels of a stack have them; "" for an image."""
     objects: int

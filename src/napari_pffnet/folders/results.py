@@ -27,13 +27,18 @@ class Asked:
     image_sha256: str
     model_sha256: str
     options: SegmentConfig
+    link: str | None = None
 
     def gave(self, record: ImageRecord | None) -> bool:
         """Whether an earlier run was asked for the same."""
         if record is None:
             return False
-        before = (record.image_sha256, record.model_sha256, record.options)
-        return before == (self.image_sha256, self.model_sha256, self.options)
+        before = (
+            record.image_sha256, record.model_sha256, record.options, record.link
+        )  # fmt: skip
+        return before == (
+            self.image_sha256, self.model_sha256, self.options, self.link
+        )  # fmt: skip
 
 
 def is_done(job: Job, asked: Asked, earlier: ImageRecord) -> bool:
@@ -75,6 +80,7 @@ def write_results(
         model_sha256=asked.model_sha256,
         program=f"napari-pffnet {napari_pffnet.__version__}",
         options=asked.options,
+        link=asked.link,
         axes=done.axes,
         seconds=round(seconds, 3),
         notes=(*done.notes, *([NO_OVERLAY] if is_left_out else [])),

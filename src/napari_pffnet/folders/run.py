@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from napari_pffnet.config import ClusterConfig, OutputConfig, SegmentConfig
 from napari_pffnet.data.readers import ImageFile
@@ -51,6 +51,7 @@ def segment_files(
     device: str = "auto",
     formats: tuple[Format, ...] = ("tiff", "csv"),
     overlay: bool = True,
+    link: Literal["z", "t"] | None = None,
     resume: bool = False,
     overwrite: bool = False,
     scheduler: str | None = None,
@@ -70,7 +71,7 @@ def segment_files(
         Folder for the results; it is made if need be.
     device
         As `load_model` takes it.
-    formats, overlay, resume, overwrite
+    formats, overlay, link, resume, overwrite
         Those of `OutputConfig`.
     scheduler, workers
         Those of `ClusterConfig`.
@@ -93,7 +94,11 @@ def segment_files(
         If the folder takes no more files.
     """
     output = OutputConfig(
-        formats=formats, overlay=overlay, resume=resume, overwrite=overwrite
+        formats=formats,
+        overlay=overlay,
+        link=link,
+        resume=resume,
+        overwrite=overwrite,
     )
     inputs = [images] if isinstance(images, str | os.PathLike) else images
     files = find_images(os.fspath(text) for text in inputs)

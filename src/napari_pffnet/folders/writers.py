@@ -15,7 +15,7 @@ from napari_pffnet.export.labels import (
 )
 from napari_pffnet.export.large import write_ome_zarr
 from napari_pffnet.export.overlay import write_overlay
-from napari_pffnet.folders.jobs import OVERLAY
+from napari_pffnet.folders.jobs import OVERLAY, PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,7 @@ def writable(endings: tuple[str, ...], axes: str, name: str) -> tuple[str, ...]:
         If a file is wanted that cannot hold a stack.
     """
     if not axes:
-        return endings
+        return tuple(end for end in endings if end != PARTS)
     for ending, format_name in _NO_STACKS.items():
         if ending in endings:
             raise ValueError(
@@ -95,8 +95,12 @@ def _write_objects(done: Segmented, path: Path) -> None:
     write_objects(done.objects, path)
 
 
+def _write_parts(done: Segmented, path: Path) -> None:
+    write_objects(done.outlines, path)
+
+
 def _write_geojson(done: Segmented, path: Path) -> None:
-    write_geojson(done.labels, done.objects, path, axes=done.axes)
+    write_geojson(done.labels, done.outlines, path, axes=done.axes)
 
 
 def _write_coco(done: Segmented, path: Path) -> None:
@@ -105,7 +109,7 @@ def _write_coco(done: Segmented, path: Path) -> None:
 
 
 def _write_rois(done: Segmented, path: Path) -> None:
-    write_rois(done.labels, done.objects, path, axes=done.axes)
+    write_rois(done.labels, done.outlines, path, axes=done.axes)
 
 
 def _write_overlay(done: Segmented, path: Path) -> None:
@@ -125,6 +129,7 @@ WRITERS: dict[str, Callable[[Segmented, Path], None]] = {
     "_objects.geojson": _write_geojson,
     _COCO: _write_coco,
     "_rois.zip": _write_rois,
+    PARTS: _write_parts,
     OVERLAY: _write_overlay,
 }
 """How each file but the record is written, by its ending."""

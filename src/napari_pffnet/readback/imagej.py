@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from os import PathLike
 
 # As `export.imagej` names them: number, part of the object, confidence.
-_NAME = re.compile(r"(?P<number>\d+)(?: part \d+)?(?: c(?P<confidence>\d\.\d+))?")
+_NAME = re.compile(
+    r"(?P<number>\d+)(?: [tz]\d+)*(?: part \d+)?(?: c(?P<confidence>\d\.\d+))?"
+)
 
 
 @dataclass(slots=True)
