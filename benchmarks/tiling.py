@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BARS = {1024: 0.98, 512: 0.98, 256: 0.95}
-_STRAIGHT = 8
-"""An edge of so many pixels along a seam, where the whole image has none, is a cut."""
+_STRAIGHT, _DEEP = 8, 2
+"""An edge of so many pixels along a seam is a cut where the object of the whole image
+goes on for more pixels than that behind it."""
 
 
 def straight_cuts(
@@ -39,9 +40,16 @@ def straight_cuts(
     for axis, places in enumerate(seams):
         ours, theirs = np.moveaxis(labels, axis, 0), np.moveaxis(whole, axis, 0)
         for place in sorted(places - {0, len(ours)}):
-            for before, after in ((place - 1, place), (place, place - 1)):
-                ends = (ours[before] > 0) & (ours[before] != ours[after])
-                ends &= (theirs[before] == theirs[after]) & (theirs[before] > 0)
+            for before, beyond in (
+                (place - 1, place + _DEEP),
+                (place, place - _DEEP - 1),
+            ):
+                if not 0 <= beyond < len(ours):
+                    continue
+                ends = (ours[before] > 0) & (ours[before] != ours[beyond])
+                ends &= (theirs[before] == theirs[beyond]) & (theirs[before] > 0)
+                after = 2 * place - 1 - before
+                ends &= ours[before] != ours[after]
                 ids, counts = np.unique(ours[before][ends], return_counts=True)
                 cut |= set(ids[counts >= _STRAIGHT].tolist())
     return len(cut)
