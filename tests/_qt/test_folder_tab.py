@@ -64,7 +64,9 @@ def wait_for_end(widget: SegmentWidget, qtbot: QtBot) -> None:
 CHOICES = FolderChoices(
     images="in",
     results="out",
-    output=OutputConfig(formats=("csv", "coco"), overlay=False, overwrite=True),
+    output=OutputConfig(
+        formats=("csv", "zarr", "coco"), overlay=False, link="z", overwrite=True
+    ),
     channel="DAPI",
     axes="CYX",
     score=0.25,
@@ -89,7 +91,7 @@ def test_a_change_is_told_once(qtbot: QtBot) -> None:
     panel.setValue(CHOICES)
     assert told == [CHOICES]
     panel.formats["tiff"].click()
-    assert told[-1].output.formats == ("tiff", "csv", "coco")
+    assert told[-1].output.formats == ("tiff", "csv", "zarr", "coco")
 
 
 def test_the_tab_decides_what_is_shown(viewer: Viewer, images: Path) -> None:

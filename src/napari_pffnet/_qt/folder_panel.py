@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _FORMATS: dict[Format, tuple[str, str]] = {
     "tiff": ("Labels", "NAME_labels.tif: one number an object; and the classes"),
     "csv": ("Table", "NAME_objects.csv: one row an object"),
+    "zarr": ("OME-Zarr", "NAME_labels.zarr: labels with a pyramid; not for stacks"),
     "geojson": ("QuPath", "NAME_objects.geojson: outlines for QuPath"),
     "rois": ("ImageJ", "NAME_rois.zip: outlines for ImageJ"),
     "coco": ("COCO", "NAME_coco.json: masks for programs"),
@@ -95,6 +96,7 @@ class FolderPanel(QWidget):
             output=OutputConfig(
                 formats=tuple(n for n, box in self.formats.items() if box.isChecked()),
                 overlay=self.picture.isChecked(),
+                link=self.link.currentData(),
                 resume=resume,
                 overwrite=not resume,
             ),
@@ -114,6 +116,7 @@ class FolderPanel(QWidget):
             self.picture.setChecked(value.output.overlay)
             chosen = "resume" if value.output.resume else "overwrite"
             self.existing.setCurrentIndex(self.existing.findData(chosen))
+            self.link.setCurrentIndex(self.link.findData(value.output.link))
             self.channel.setText(value.channel)
             self.axes.setText(value.axes)
             self.score.setValue(SegmentConfig(score_threshold=value.score))
@@ -151,6 +154,13 @@ class FolderPanel(QWidget):
         self.axes = self._line(
             "as the files say", "A letter for each axis, such as ZYX or CYX."
         )
+        self.link = QComboBox(self)
+        self.link.addItem("a number for each outline", None)
+        self.link.addItem("link slices of stacks (z)", "z")
+        self.link.addItem("link frames of films (t)", "t")
+        self.link.setToolTip(
+            "Linked: outlines that overlap in neighbouring planes get one number."
+        )
         self.score = ConfigForm(
             SegmentConfig(),
             fields=("score_threshold",),
@@ -174,12 +184,14 @@ class FolderPanel(QWidget):
         unusual = QWidget(self)
         inside = QVBoxLayout(unusual)
         inside.setContentsMargins(0, 0, 0, 0)
-        inside.addLayout(form_of({"Channel": self.channel, "Axes": self.axes}))
+        inside.addLayout(
+            form_of({"Channel": self.channel, "Axes": self.axes, "Stacks": self.link})
+        )
         inside.addWidget(self.score)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(self.rows)
-        layout.addWidget(Folded("Channels, axes, score", unusual))
+        layout.addWidget(Folded("Channels, axes, stacks, score", unusual))
 
     def _connect(self) -> None:
         for part in (self.images, self.results, self.score):
@@ -188,7 +200,8 @@ class FolderPanel(QWidget):
             line.textChanged.connect(self.valueChanged)
         for box in (*self.formats.values(), self.picture):
             box.toggled.connect(self.valueChanged)
-        self.existing.currentIndexChanged.connect(self.valueChanged)
+        for choice in (self.existing, self.link):
+            choice.currentIndexChanged.connect(self.valueChanged)
 
     def _box(self, title: str, help_text: str) -> QCheckBox:
         box = QCheckBox(title, self)

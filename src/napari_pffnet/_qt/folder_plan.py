@@ -90,6 +90,7 @@ def as_command(request: FolderRequest) -> str:
         words += [f"--{name.replace('_', '-')}", text]
     output = request.output
     words += ["--format", ",".join(output.formats)]
+    words += ["--link", output.link] if output.link else []
     switches = {
         "--no-overlay": not output.overlay,
         "--resume": output.resume,
