@@ -183,7 +183,7 @@ def test_tiles_on_workers_are_those_found_here(tmp_path, others, tiny_checkpoint
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, pixels)
     source = ModelSource(tiny_checkpoint, hash_file(tiny_checkpoint), "cpu", 1)
-    config = CONFIG.model_copy(update={"tile": 128, "axes": "YX"})
+    config = CONFIG.model_copy(update={"tile": 160, "axes": "YX"})
     array = FileArray(path, hash_file(path), pixels.shape)
 
     def masks(wrap=None):
@@ -226,6 +226,7 @@ def test_a_worker_that_is_killed_changes_nothing(
     assert not our_workers()
 
 
+@pytest.mark.slow
 def test_an_image_that_kills_every_worker_fails_alone(
     images, out, tmp_path, environment, on_cluster
 ):
