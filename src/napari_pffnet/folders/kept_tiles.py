@@ -60,8 +60,10 @@ class KeptTiles:
             if not missing:
                 return
             for number, found in find(plan, missing):
-                with explained(self.folder.parent):
-                    self._write(number, found)
+                # What holds nothing is found as soon as it would be read.
+                if found.classes is not None or len(found.whole) + len(found.cut):
+                    with explained(self.folder.parent):
+                        self._write(number, found)
                 yield number, found
 
         return kept_or_found

@@ -31,6 +31,8 @@ def is_background(pixels: NDArray[np.float32]) -> bool:
     pixels
         (y, x, C) in [0, 1], where 0 and 1 come from the whole image.
     """
+    if pixels.strides[-1] == 0:
+        pixels = pixels[..., :1]  # one channel, shown as several
     height, width = (n // _BLOCK * _BLOCK for n in pixels.shape[:2])
     if min(height, width) == 0:
         return False
