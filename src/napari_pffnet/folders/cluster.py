@@ -134,7 +134,6 @@ class Cluster:
         function: Callable[..., Value],
         items: Iterable[Item],
         *arguments: Any,
-        most: int | None = None,
     ) -> Generator[Ended[Item, Value] | None, None, None]:
         """Run ``function(item, *arguments)`` on the workers; yield what has ended.
 
@@ -144,8 +143,6 @@ class Cluster:
         ----------
         function, items, arguments
             What travels to the workers.
-        most
-            Tasks at a time; default: a few for each worker.
 
         Raises
         ------
@@ -161,7 +158,7 @@ class Cluster:
                 last_seen = monotonic() if workers else last_seen
                 if monotonic() - last_seen > self.worker_timeout:
                     raise self._without_workers()
-                while waiting and len(at_work) < (most or _AHEAD * max(1, workers)):
+                while waiting and len(at_work) < _AHEAD * max(1, workers):
                     item = waiting.popleft()
                     future = self.client.submit(function, item, *arguments, pure=False)
                     at_work[future] = item
@@ -176,18 +173,21 @@ class Cluster:
             self._cancel(at_work)
 
     def _ended(self, future: Future[Any], item: Item) -> Ended[Item, Any]:
-        from distributed import KilledWorker
+        from distributed import CancelledError, KilledWorker
 
-        if future.status not in ("finished", "error"):
-            raise self._lost()
-        error = future.exception()
+        try:
+            error = future.exception()
+            value = future.result() if error is None else None
+        # What the task has raised is returned; this is the connection.
+        except (OSError, CancelledError) as lost:
+            raise self._lost() from lost
         if isinstance(error, KilledWorker):
             error = WorkersDiedError(
                 "The workers that were to segment it died one after the other, "
                 "perhaps for want of memory; give them more of it, or segment the "
                 "image in smaller tiles (--tile)."
             )
-        return Ended(item, future.result() if error is None else None, error)
+        return Ended(item, value, error)
 
     def _count_workers(self) -> int:
         try:
