@@ -388,14 +388,11 @@ class Instances:
         boxes of the painted pixels.
         """
         ids, boxes, areas = label_extents(labels)
+        values = (self.class_ids, self.scores, self.qualities)
+        told = (value[index] for value in values)
         return pd.DataFrame(
             {"label": ids.astype(np.int32)}
-            | object_columns(
-                self.class_ids[index],
-                self.scores[index],
-                self.qualities[index],
-                classes=classes,
-            )
+            | object_columns(*told, classes=classes)
             | measured_columns(
                 boxes, areas, frame=(0, 0, *self.shape), pixel_size_um=pixel_size_um
             )
