@@ -388,8 +388,7 @@ class Instances:
         boxes of the painted pixels.
         """
         ids, boxes, areas = label_extents(labels)
-        values = (self.class_ids, self.scores, self.qualities)
-        told = (value[index] for value in values)
+        told = (self.class_ids[index], self.scores[index], self.qualities[index])
         return pd.DataFrame(
             {"label": ids.astype(np.int32)}
             | object_columns(*told, classes=classes)
