@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,9 +88,10 @@ def plan_files(
 
 def _check_inputs(jobs: Sequence[Job]) -> None:
     """Refuse to replace an image by the result of another, whatever is allowed."""
-    results = {path.resolve() for job in jobs for path in job.paths}
+    # Not `Path.resolve`, which ends at links in a circle.
+    results = {os.path.realpath(path) for job in jobs for path in job.paths}
     for job in jobs:
-        if job.image.resolve() in results:
+        if os.path.realpath(job.image) in results:
             raise ValueError(
                 f"{job.image} would be replaced by a result of another image; choose "
                 "another folder for the results."
