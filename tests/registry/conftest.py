@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import socket
@@ -11,7 +10,7 @@ import sys
 import time
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Thread, main_thread
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,7 +44,8 @@ class Handler(SimpleHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(b"x" * 2500)
             if kind == "interrupt":
-                os.kill(os.getpid(), signal.SIGINT)
+                # To that thread, which would else go on waiting for the rest.
+                signal.pthread_kill(main_thread().ident, signal.SIGINT)
                 time.sleep(0.5)
             return
         super().do_GET()
