@@ -25,15 +25,18 @@ def memory(monkeypatch, available):
 
 def test_tiles_are_as_large_as_validated_where_memory_allows(monkeypatch):
     info = bright_model().info.model_copy(update={"tile_size": 1024})
+    large = (4000, 3000)
     memory(monkeypatch, 16 * 10**9)
-    assert first_means(CPU, "auto", info) == Means(CPU, "auto", 1)
+    assert first_means(CPU, "auto", large, info) == Means(CPU, "auto", 1)
     memory(monkeypatch, 10**9)
-    tile = first_means(CPU, "auto", info).tile
+    # A small image fits anyway, and nothing is said of it.
+    assert first_means(CPU, "auto", (500, 600), info).tile == "auto"
+    tile = first_means(CPU, "auto", large, info).tile
     assert 256 <= tile < 1024
     assert tile % 32 == 0
     memory(monkeypatch, 0)
-    assert first_means(CPU, "auto", info).tile == 256
-    assert first_means(CPU, 512, info).tile == 512
+    assert first_means(CPU, "auto", large, info).tile == 256
+    assert first_means(CPU, 512, large, info).tile == 512
 
 
 def test_little_memory_is_said_and_changes_no_object(monkeypatch):

@@ -201,7 +201,8 @@ def find_group(group: TileGroup, source: ModelSource) -> list[TileFound]:
     """Find what tiles show; where the memory ends, one at a time."""
     with _network_in_use:
         model = source.load()
-        batch = first_means(model.device, "auto", model.info).batch
+        shape = group.scaled.plane.shape
+        batch = first_means(model.device, "auto", shape, model.info).batch
         try:
             return _find_group(group, model, batch)
         except (RuntimeError, MemoryError) as error:

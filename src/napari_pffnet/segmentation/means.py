@@ -48,14 +48,16 @@ class Means:
         return f"{self.device.type}{tiles}, {self.batch} at once"
 
 
-def first_means(device: torch.device, tile: TileSize, info: CheckpointInfo) -> Means:
-    """Return what to begin with.
+def first_means(
+    device: torch.device, tile: TileSize, shape: tuple[int, int], info: CheckpointInfo
+) -> Means:
+    """Return what to begin with for an image of ``shape`` (Y, X).
 
     Automatic tiles are as large as was validated where the free memory allows it.
     """
     side = info.tile_size
     fitting = math.sqrt(_SHARE * free_memory(device) / _bytes_a_pixel(info.model))
-    if tile == "auto" and WHOLE_UP_TO * side > fitting:
+    if tile == "auto" and min(WHOLE_UP_TO * side, max(shape)) > fitting:
         tile = min(side, max(_LEAST_TILE, int(fitting) // STRIDE * STRIDE))
     return Means(device, tile, _GPU_BATCH if device.type == "cuda" else 1)
 

@@ -162,7 +162,7 @@ def _find_within_memory(
     wrap: FinderWrap | None,
 ) -> Generator[TileDone, None, Outcome]:
     """Find the objects; where the memory ends, with less of it."""
-    means = first_means(model.device, config.tile, model.info)
+    means = first_means(model.device, config.tile, plane.shape, model.info)
     if means.tile != config.tile:
         notes.append(f"Little memory is free; used {means}.")
     model.network.eval()
