@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from napari_pffnet.instances import Instances
     from napari_pffnet.segmentation import SegmentationRecord
     from napari_pffnet.segmentation.stack import Sliceable
+    from napari_pffnet.segmentation.view import Plane
     from napari_pffnet.weights import Model
 
 
@@ -45,9 +46,8 @@ class Segmented:
         T and Z, as the labels have them; "" for an image.
     candidates
         Overlaps kept; None for a stack.
-    pixels
-        (Y, X, C) float32 in [0, 1], as the network saw it before any rescaling; None
-        for a stack.
+    plane
+        What the network saw, before any rescaling; None for a stack.
     pixel_size_um
         Side of a pixel in micrometres, or None.
     notes
@@ -62,7 +62,7 @@ class Segmented:
     outlines: pd.DataFrame
     axes: str
     candidates: Instances | None
-    pixels: NDArray[np.float32] | None
+    plane: Plane | None
     pixel_size_um: float | None
     notes: tuple[str, ...]
     record: SegmentationRecord
@@ -124,7 +124,6 @@ def _segment_image(
             result = stop.value
             break
         yield tile.done / tile.total
-    plane = view_image(file.array, model, config, file.channel_names).plane
     return Segmented(
         labels=result.labels,
         semantic=result.semantic,
@@ -132,7 +131,7 @@ def _segment_image(
         outlines=result.objects,
         axes="",
         candidates=result.instances,
-        pixels=plane.read(*(slice(0, n) for n in plane.shape)),
+        plane=view_image(file.array, model, config, file.channel_names).plane,
         pixel_size_um=file.pixel_size_um,
         notes=result.notes,
         record=result.record,
@@ -166,7 +165,7 @@ def _segment_stack(
         outlines=result.table,
         axes=stack,
         candidates=None,
-        pixels=None,
+        plane=None,
         pixel_size_um=file.pixel_size_um,
         notes=result.notes,
         record=result.record,

@@ -113,10 +113,11 @@ def _write_rois(done: Segmented, path: Path) -> None:
 
 
 def _write_overlay(done: Segmented, path: Path) -> None:
-    assert done.pixels is not None  # nothing is drawn of stacks
+    assert done.plane is not None  # nothing is drawn of stacks
+    pixels = done.plane.read(*(slice(0, n) for n in done.plane.shape))
     # A network without a quality branch tells its score instead.
     values = done.objects["quality"].fillna(done.objects["score"])
-    write_overlay(done.pixels, done.labels, values.to_numpy(), path)
+    write_overlay(pixels, done.labels, values.to_numpy(), path)
 
 
 WRITERS: dict[str, Callable[[Segmented, Path], None]] = {
