@@ -125,8 +125,12 @@ def _mask_branch(config: ModelConfig, norm: NormFactory) -> MaskBranch:
             config.quality_hidden,
             norm=norm,
             sees_size=config.quality_sees_size,
+            sees_score=config.quality_sees_score,
+            sees_certainty=config.quality_sees_certainty,
         )
-    return MaskBranch(generator, quality, chunk=config.roi_chunk)
+    return MaskBranch(
+        generator, quality, chunk=config.roi_chunk, quality_loss=config.quality_loss
+    )
 
 
 def _semantic_part(

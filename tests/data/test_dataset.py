@@ -183,3 +183,18 @@ def test_images_of_any_size_are_taken(shape):
 def test_length_is_that_of_the_run(cells):
     options = config(iterations=10, accumulate=2, batch_size=3)
     assert len(CropDataset([cells], options)) == 60
+
+
+def test_empty_crops_show_light_and_noise_but_no_object(cells):
+    augment = AugmentConfig(empty=1)
+    dataset = CropDataset([cells], TrainConfig(crop_size=64, augment=augment))
+    crops = [dataset.crop(number) for number in range(20)]
+    for image, target in crops:
+        assert image.shape == (3, 64, 64)
+        assert image.min() >= 0
+        assert image.max() <= 1
+        assert len(target.class_ids) == 0
+        assert not target.ignore.any()
+    # Stretched to the full range, as an image of its own is.
+    assert np.median([float(image.max() - image.min()) for image, _ in crops]) > 0.6
+    assert same(dataset.crop(7), crops[7])

@@ -251,6 +251,20 @@ def test_the_same_image_gives_the_same_detections(tiny_config: ModelConfig) -> N
     assert torch.equal(first.mask_logits, second.mask_logits)
 
 
+def test_a_region_takes_nothing_from_what_lies_in_it(tiny_config: ModelConfig) -> None:
+    network = make(tiny_config, candidate_score=0.0).eval()
+    image = image_of(squares(9, 64))
+    (every,) = network(image).detections
+    region = torch.tensor([[20.0, -torch.inf, 40.0, 50.0]])
+    (some,) = network(image, regions=region).detections
+    x, y = ((every.boxes[:, i] + every.boxes[:, i + 2]) / 2 for i in (0, 1))
+    wanted = every.select((x >= 20) & (x <= 40) & (y <= 50))
+    assert 0 < len(some) < len(every)
+    assert torch.equal(some.boxes, wanted.boxes)
+    torch.testing.assert_close(some.mask_logits, wanted.mask_logits)
+    torch.testing.assert_close(some.qualities, wanted.qualities)
+
+
 def test_a_least_score_takes_nothing_from_the_others(tiny_config: ModelConfig) -> None:
     network = make(tiny_config, candidate_score=0.0).eval()
     image = image_of(squares(9, 64))

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from napari_pffnet.pffnet.layers import norm_factory
 from napari_pffnet.pffnet.quality import (
     MaskQualityBranch,
+    mask_certainty,
     quality_loss,
     quality_targets,
 )
@@ -91,6 +92,27 @@ def test_the_size_of_a_roi_can_be_told_and_changes_nothing_at_first():
     assert not torch.allclose(small, large)
 
 
+def test_the_certainty_is_the_mean_probability_of_the_mask():
+    logits = torch.full((3, 4, 4), -9.0)
+    logits[0, 1:3, 1:3] = 2.0
+    logits[1, 0, :2] = torch.tensor([0.5, 1.5])
+    expected = [2.0, float(torch.tensor([0.5, 1.5]).sigmoid().mean().logit()), 0.0]
+    certainty = mask_certainty(logits.sigmoid())
+    assert certainty.logit().tolist() == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_certainty_counts_as_much_as_it_weighs():
+    plain, module = branch(), branch(sees_certainty=True)
+    module.load_state_dict(plain.state_dict(), strict=False)
+    features, logits = torch.randn(2, 16, 14, 14), torch.randn(2, 28, 28)
+    before = plain.logits(features, logits, boxes(2))
+    torch.testing.assert_close(module.logits(features, logits, boxes(2)), before)
+    module.certainty_weight.fill_(0.7)
+    added = module.logits(features, logits, boxes(2)) - before
+    certainty = mask_certainty(logits.sigmoid()).logit()
+    torch.testing.assert_close(added, 0.7 * certainty)
+
+
 def halves(columns, scale=5.0):
     """Return mask logits, positive in the first columns of 28."""
     logits = torch.full((1, 28, 28), -scale)
@@ -162,15 +184,24 @@ def test_target_stays_within_1_when_sampling_counts_too_much():
 
 
 def test_loss_is_the_mean_squared_error():
-    loss = quality_loss(torch.tensor([0.5, 1.0]), torch.tensor([0.0, 0.8]))
-    assert loss.item() == pytest.approx((0.25 + 0.04) / 2)
+    loss = quality_loss(torch.tensor([0.5, 0.9]).logit(), torch.tensor([0.0, 0.8]))
+    assert loss.item() == pytest.approx((0.25 + 0.01) / 2)
+
+
+def test_cross_entropy_is_least_at_the_target_and_its_gradient_does_not_fade():
+    logits = torch.tensor([0.95, 0.6]).logit().requires_grad_()
+    targets = torch.tensor([0.9, 0.55])
+    quality_loss(logits, targets, "bce").backward()
+    torch.testing.assert_close(logits.grad, torch.tensor([0.025, 0.025]))
+    best = quality_loss(targets.logit(), targets, "bce")
+    assert best < quality_loss(logits.detach(), targets, "bce")
 
 
 @pytest.mark.parametrize("kind", ["group", "batch", "frozen_batch"])
 def test_no_roi_gives_no_quality_and_a_loss_of_0(kind):
     module = branch(norm=norm_factory(kind))
     logits = torch.zeros(0, 28, 28)
-    quality = module(torch.zeros(0, 16, 14, 14), logits, boxes(0))
+    quality = module.logits(torch.zeros(0, 16, 14, 14), logits, boxes(0))
     targets = quality_targets(logits, logits, torch.zeros(0, 4), torch.zeros(0))
     loss = quality_loss(quality, targets)
     loss.backward()

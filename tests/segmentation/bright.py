@@ -23,7 +23,13 @@ class BrightThings(nn.Module):
         self.most_pixels, self.largest = most_pixels, largest
         self.seen: list[tuple[int, ...]] = []
 
-    def forward(self, images: Tensor, *, least_score: float = 0.0) -> NetworkOutput:
+    def forward(
+        self,
+        images: Tensor,
+        *,
+        least_score: float = 0.0,
+        regions: Tensor | None = None,
+    ) -> NetworkOutput:
         assert not self.training
         assert torch.is_inference_mode_enabled()
         self.seen.append(tuple(images.shape))

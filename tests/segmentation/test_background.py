@@ -29,6 +29,34 @@ def test_a_single_small_object_is_something(noise, sign):
     assert not is_background(image)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_faint_object_is_something_where_it_is_large(sign):
+    image = background(0.05)
+    image[100:140, 50:90] += sign * 0.04
+    assert not is_background(image)
+
+
+def test_an_image_of_noise_has_no_objects_unless_they_are_searched_for():
+    noise = np.random.default_rng(0).normal(1000, 20, (200, 200)).astype(np.uint16)
+    model = bright_model()
+    result = segment(noise, model)
+    assert len(result.objects) == 0
+    assert result.labels.shape == noise.shape
+    assert "even background" in result.notes[0]
+    assert not model.network.seen
+    segment(noise, model, all_tiles=True)
+    assert model.network.seen
+
+
+def test_large_noise_is_not_magnified_in_search_of_objects():
+    noise = np.random.default_rng(0).normal(1000, 20, (2048, 2048)).astype(np.uint16)
+    model = bright_model()
+    result = segment(noise, model)
+    assert len(result.objects) == 0
+    assert result.record.scale == 1
+    assert not model.network.seen
+
+
 def test_no_tile_with_a_real_nucleus_is_taken_for_background(shared_data):
     for path in sorted((shared_data / "bbbc039" / "val" / "images").iterdir())[:6]:
         image = normalize(np.asarray(read_image(path).array)[..., None])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from napari_pffnet.config import CheckpointInfo, ModelConfig
 from napari_pffnet.pffnet.structures import Detections
 from napari_pffnet.segmentation.diameter import (
     Look,
@@ -65,9 +66,15 @@ def test_the_median_counts_sure_objects_more():
     ("diameter", "scale"), [(None, 1), (12, 1), (60, 1), (120, 0.4), (5, 6), (10, 3)]
 )
 def test_sizes_out_of_the_range_come_into_it(diameter, scale):
-    # 11 px are the least that is worth segmenting, whatever was trained on; what
-    # is larger than 76.8 px comes to 48 px, between 30 and 76.8.
-    assert choose_scale(diameter, 30, (3, 76.8)) == pytest.approx(scale)
+    # Under 11 px they are magnified, whatever was trained on; what is larger than
+    # 76.8 px comes to 48 px, between 30 and 76.8.
+    info = CheckpointInfo(
+        model=ModelConfig(),
+        diameter=30,
+        diameter_range=(3, 76.8),
+        least_diameter=11,
+    )
+    assert choose_scale(diameter, info) == pytest.approx(scale)
 
 
 def test_a_magnifier_is_used_for_nothing_small_objects_and_possible_heaps():

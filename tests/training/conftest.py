@@ -43,7 +43,12 @@ class OneObject(nn.Module):
         self.object = nn.Conv2d(4, 1 + self.classes, 1)
 
     def forward(
-        self, images: Tensor, targets: list | None = None, *, least_score: float = 0.0
+        self,
+        images: Tensor,
+        targets: list | None = None,
+        *,
+        least_score: float = 0.0,
+        regions: Tensor | None = None,
     ) -> dict[str, Tensor] | NetworkOutput:
         hidden = self.dropout(self.features(images).relu())
         logits = self.object(hidden)

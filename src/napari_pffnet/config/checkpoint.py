@@ -47,6 +47,11 @@ class CheckpointInfo(Config):
     diameter_range: tuple[float, float] = Field(
         (8.0, 80.0), description="Object sizes seen in training, pixels."
     )
+    least_diameter: float = Field(
+        11.0,
+        ge=0,
+        description="Smaller objects are magnified, seen in training or not, pixels.",
+    )
     tile_size: PositiveInt = Field(1024, description="Validated tile size, pixels.")
     licence: str = "unknown"
     data: tuple[DataSource, ...] = Field((), description="Images it learned from.")

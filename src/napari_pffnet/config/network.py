@@ -116,6 +116,15 @@ class ModelConfig(Config):
     quality_sees_size: bool = Field(
         False, description="Tell the quality branch the width and height of the RoI."
     )
+    quality_sees_score: bool = Field(
+        False, description="Add the classification score, as weighed by calibration."
+    )
+    quality_sees_certainty: bool = Field(
+        False, description="Add how certain the mask is of its pixels, as weighed."
+    )
+    quality_loss: Literal["l2", "bce"] = Field(
+        "l2", description="Loss of the quality branch: squared error or cross entropy."
+    )
     loss_weights: LossWeights = LossWeights()
 
     candidate_score: Unit = Field(0.05, description="Lowest score that is kept at all.")

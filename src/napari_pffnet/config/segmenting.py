@@ -35,7 +35,7 @@ class SegmentConfig(Config):
     )
     all_tiles: bool = Field(
         False,
-        description="Search tiles of even background for objects, too.",
+        description="Search tiles and images of even background for objects, too.",
     )
     score_threshold: Unit | None = Field(
         None, description="Lowest classification score; default: the model's own."

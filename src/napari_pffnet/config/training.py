@@ -51,6 +51,9 @@ class AugmentConfig(Config):
     )
     color: Unit = Field(0.0, description="Chance of stain changes (histology, RGB).")
     grayscale: Unit = Field(0.0, description="Chance to turn RGB into grey.")
+    empty: Unit = Field(
+        0.0, description="Chance of a crop of uneven light and noise, without objects."
+    )
 
 
 class TrainConfig(Config):

@@ -13,6 +13,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from napari_pffnet.data.augment import augment_geometry, augment_intensity
+from napari_pffnet.data.empty import empty_field
 from napari_pffnet.data.targets import image_target
 from napari_pffnet.pffnet.structures import ImageTarget
 
@@ -28,6 +29,8 @@ _S = TypeVar("_S", bound=np.generic)
 
 OBJECT_CROPS = 0.8
 """Share of the crops that are placed at an object; the rest lie anywhere."""
+MAGNIFIED = 6.0
+"""Empty fields are magnified up to so many times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +129,22 @@ class CropDataset(torch.utils.data.Dataset[tuple[Tensor, ImageTarget]]):
             What lies outside the source image is ignored.
         """
         rng = np.random.default_rng((self.config.seed, index))
+        empty = self.config.augment.empty
+        if empty > 0 and rng.random() < empty:
+            return self._empty_crop(rng)
         source = int(rng.choice(len(self.images), p=self.chances))
         image, objects = self.images[source], self._objects[source]
         window = self._place_window(image, objects, rng)
         return self._cut(image, objects, window, rng)
+
+    def _empty_crop(self, rng: np.random.Generator) -> tuple[Tensor, ImageTarget]:
+        side = self.config.crop_size
+        # Also as coarse as the noise of an image that is magnified to find something.
+        size = round(side / np.exp(rng.uniform(0, np.log(MAGNIFIED))))
+        field = empty_field(size, self.images[0].image.shape[2], rng)
+        image = augment_intensity(_resize(field, side), self.config.augment, rng)
+        nothing = np.zeros((side, side), np.int32)
+        return image, image_target(nothing)
 
     def _place_window(
         self, image: TrainingImage, objects: _Objects, rng: np.random.Generator

@@ -14,6 +14,7 @@ from napari_pffnet.pffnet.masks import object_logits
 from napari_pffnet.pffnet.pooling import pool
 from napari_pffnet.pffnet.quality import (
     MaskQualityBranch,
+    QualityLoss,
     quality_loss,
     quality_targets,
 )
@@ -84,15 +85,23 @@ class MaskBranch(nn.Module):
         The mask-quality sub-branch (section III-C), or None.
     chunk
         RoIs a pass at inference.
+    quality_loss
+        What the quality learns with.
     """
 
     def __init__(
-        self, generator: nn.Module, quality: MaskQualityBranch | None, *, chunk: int
+        self,
+        generator: nn.Module,
+        quality: MaskQualityBranch | None,
+        *,
+        chunk: int,
+        quality_loss: QualityLoss = "l2",
     ) -> None:
         super().__init__()
         self.generator = generator
         self.quality = quality
         self._chunk = chunk
+        self._quality_loss: QualityLoss = quality_loss
 
     def forward(
         self, pyramid: list[Tensor], boxes: Tensor, image_index: Tensor
@@ -116,31 +125,37 @@ class MaskBranch(nn.Module):
         return mask_loss(object_logits(output.logits), truth.covered, truth.known)
 
     def quality_loss(self, examples: list[QualityExamples]) -> Tensor:
-        """Return the l2 loss of the quality sub-branch over all examples."""
+        """Return the loss of the quality sub-branch over all examples."""
         assert self.quality is not None
-        predicted = self.quality(
+        logits = self.quality.logits(
             torch.cat([e.features for e in examples]),
             torch.cat([e.object_logits for e in examples]),
             torch.cat([e.boxes for e in examples]),
         )
-        return quality_loss(predicted, torch.cat([e.wanted for e in examples]))
+        wanted = torch.cat([e.wanted for e in examples])
+        return quality_loss(logits, wanted, self._quality_loss)
 
-    def detect(self, pyramid: list[Tensor], boxes: Tensor) -> tuple[Tensor, Tensor]:
-        """Return object logits (N, 28, 28) and qualities (N,) of one image's boxes."""
+    def detect(
+        self, pyramid: list[Tensor], boxes: Tensor, scores: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return object logits (N, 28, 28) and qualities (N,) of one image's objects.
+
+        Their boxes are (N, 4) in pixels, their classification scores (N,).
+        """
         logits, qualities = [], []
         chunk = self._chunk if boxes.is_cuda else min(self._chunk, _CPU_CHUNK)
-        for part in boxes.split(chunk):
+        for part, score in zip(boxes.split(chunk), scores.split(chunk), strict=True):
             output = self(pyramid, part, torch.zeros_like(part[:, 0]))
             logits.append(object_logits(output.logits))
-            qualities.append(self._estimate(output))
+            qualities.append(self._estimate(output, score))
         if not logits:
             return boxes.new_zeros(0, 2 * _POOL, 2 * _POOL), boxes.new_zeros(0)
         return torch.cat(logits), torch.cat(qualities)
 
-    def _estimate(self, output: MaskOutput) -> Tensor:
+    def _estimate(self, output: MaskOutput, scores: Tensor) -> Tensor:
         if self.quality is None:
             return output.logits.new_full((len(output.logits),), torch.nan)
         quality: Tensor = self.quality(
-            output.features, object_logits(output.logits), output.boxes
+            output.features, object_logits(output.logits), output.boxes, scores
         )
         return quality.float()

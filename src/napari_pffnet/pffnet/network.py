@@ -94,10 +94,11 @@ class PFFNet(nn.Module):
         targets: list[ImageTarget] | None = None,
         *,
         least_score: float = 0.0,
+        regions: Tensor | None = None,
     ) -> dict[str, Tensor] | NetworkOutput:
         """Return `losses` where targets are given, else `detect`."""
         if targets is None:
-            return self.detect(images, least_score=least_score)
+            return self.detect(images, least_score=least_score, regions=regions)
         return self.losses(images, targets)
 
     def losses(self, images: Tensor, targets: list[ImageTarget]) -> dict[str, Tensor]:
@@ -189,10 +190,24 @@ class PFFNet(nn.Module):
         return quality_examples(masks, masks.logits.new_zeros(len(hardest)))
 
     @torch.no_grad()
-    def detect(self, images: Tensor, *, least_score: float = 0.0) -> NetworkOutput:
-        """Return candidates and semantic logits of (B, C, Y, X) images in [0, 1].
+    def detect(
+        self,
+        images: Tensor,
+        *,
+        least_score: float = 0.0,
+        regions: Tensor | None = None,
+    ) -> NetworkOutput:
+        """Return candidates and semantic logits of images.
 
-        Candidates below ``least_score`` are left out before their masks are made.
+        Parameters
+        ----------
+        images
+            (B, C, Y, X) in [0, 1].
+        least_score
+            Candidates below it are left out before their masks are made.
+        regions
+            (B, 4) x0, y0, x1, y1, pixels: so are those whose boxes have their centre
+            outside the region of their image.  They still suppress others.
         """
         shape = (images.shape[-2], images.shape[-1])
         padded = self.standardise(images)
@@ -200,7 +215,11 @@ class PFFNet(nn.Module):
         proposals = self.rpn.propose(self.rpn(features.p), shape)
         found = [
             self._detect_one(
-                [level[i : i + 1] for level in features.p[:4]], p, shape, least_score
+                [level[i : i + 1] for level in features.p[:4]],
+                p,
+                shape,
+                least_score,
+                None if regions is None else regions[i],
             )
             for i, p in enumerate(proposals)
         ]
@@ -231,11 +250,16 @@ class PFFNet(nn.Module):
         proposals: Tensor,
         shape_yx: tuple[int, int],
         least_score: float,
+        region: Tensor | None,
     ) -> Detections:
         boxes, class_ids, scores = self.box_branch.detect(
             pyramid, proposals, shape_yx, least_score=least_score
         )
-        mask_logits, qualities = self.mask_branch.detect(pyramid, boxes)
+        if region is not None:
+            centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+            wanted = ((centres >= region[:2]) & (centres <= region[2:])).all(1)
+            boxes, class_ids, scores = boxes[wanted], class_ids[wanted], scores[wanted]
+        mask_logits, qualities = self.mask_branch.detect(pyramid, boxes, scores)
         return Detections(boxes, class_ids, scores, qualities, mask_logits)
 
     def standardise(self, images: Tensor) -> Tensor:

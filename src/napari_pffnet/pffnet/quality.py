@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_pffnet.pffnet.layers import NormFactory, conv_block
 from napari_pffnet.pffnet.masks import ROI_SIZE
 
+QualityLoss = Literal["l2", "bce"]
+
 _USUAL_SIDE = 32.0
 """Sides are told as octaves from this, pixels."""
+_EPS = 1e-6
+"""Scores and certainties are at least this far from 0 and 1, where their logit is
+infinite."""
 
 
 def _hidden_layer(n_in: int, n_out: int) -> nn.Sequential:
@@ -47,6 +55,12 @@ class MaskQualityBranch(nn.Module):
     sees_size
         Whether the width and height of the RoI are told, too.  Features of a RoI do
         not show them, and half a pixel costs a small object far more than a large one.
+    sees_score
+        Whether the logit of the classification score is added at inference, times
+        ``score_weight``: a buffer, 0 until a calibration sets it.
+    sees_certainty
+        Whether the logit of `mask_certainty` is added, times ``certainty_weight``: a
+        buffer, 0 until it is set.
     """
 
     def __init__(
@@ -57,6 +71,8 @@ class MaskQualityBranch(nn.Module):
         *,
         norm: NormFactory,
         sees_size: bool = False,
+        sees_score: bool = False,
+        sees_certainty: bool = False,
     ) -> None:
         super().__init__()
         # 28 x 28 probabilities enter as 4 channels of 14 x 14.
@@ -72,9 +88,19 @@ class MaskQualityBranch(nn.Module):
             # So that weights which were trained without it go on as they are.
             nn.init.zeros_(self.size.weight)
             nn.init.zeros_(self.size.bias)
+        self.score_weight: Tensor | None
+        self.register_buffer("score_weight", torch.zeros(()) if sees_score else None)
+        self.certainty_weight: Tensor | None
+        self.register_buffer(
+            "certainty_weight", torch.zeros(()) if sees_certainty else None
+        )
 
     def logits(
-        self, roi_features: Tensor, object_logits: Tensor, boxes: Tensor
+        self,
+        roi_features: Tensor,
+        object_logits: Tensor,
+        boxes: Tensor,
+        scores: Tensor | None = None,
     ) -> Tensor:
         """Return the quality before the sigmoid, (R,); arguments as ``forward``."""
         probability = object_logits.detach().sigmoid().to(roi_features.dtype)
@@ -84,11 +110,20 @@ class MaskQualityBranch(nn.Module):
         if self.size is not None:
             sides = (boxes[:, 2:] - boxes[:, :2]).clamp(min=1)
             hidden = hidden + self.size(torch.log2(sides / _USUAL_SIDE))
-        out: Tensor = self.fc3(self.fc2(hidden))
-        return out.squeeze(1)
+        out: Tensor = self.fc3(self.fc2(hidden)).squeeze(1)
+        if self.certainty_weight is not None:
+            certainty = mask_certainty(probability)
+            out = out + self.certainty_weight * certainty.logit(_EPS)
+        if self.score_weight is None or scores is None:
+            return out
+        return out + self.score_weight * scores.logit(_EPS)
 
     def forward(
-        self, roi_features: Tensor, object_logits: Tensor, boxes: Tensor
+        self,
+        roi_features: Tensor,
+        object_logits: Tensor,
+        boxes: Tensor,
+        scores: Tensor | None = None,
     ) -> Tensor:
         """Return the quality s_qua in (0, 1), (R,) float32.
 
@@ -100,8 +135,26 @@ class MaskQualityBranch(nn.Module):
             (R, 28, 28), the object's mask logits; no gradient goes back to them.
         boxes
             (R, 4) x0, y0, x1, y1 of the RoIs, pixels.
+        scores
+            (R,) classification scores; in training there are none.
         """
-        return self.logits(roi_features, object_logits, boxes).float().sigmoid()
+        logits = self.logits(roi_features, object_logits, boxes, scores)
+        return logits.float().sigmoid()
+
+
+def mask_certainty(probability: Tensor) -> Tensor:
+    """Return the mean probability of the cells of each mask, (R,) float32.
+
+    Parameters
+    ----------
+    probability
+        (R, M, M); the mask is where it is over 0.5.  Without such a cell it is 0.5,
+        the least that a mask can have.
+    """
+    values = probability.float()
+    mask = values > 0.5
+    total = (values * mask).sum((1, 2))
+    return (total / mask.sum((1, 2)).clamp(min=1)).clamp(min=0.5)
 
 
 @torch.no_grad()
@@ -137,6 +190,24 @@ def quality_targets(
     return (2 * common / both + common / (both - common).clamp(min=1e-6)) / 2
 
 
-def quality_loss(predicted: Tensor, targets: Tensor) -> Tensor:
-    """Return the mean squared error of qualities (R,); 0 without RoIs (000, III-C)."""
-    return (predicted.float() - targets).square().sum() / max(len(targets), 1)
+def quality_loss(logits: Tensor, targets: Tensor, kind: QualityLoss = "l2") -> Tensor:
+    """Return the mean loss of quality logits (R,); 0 without RoIs.
+
+    Parameters
+    ----------
+    logits
+        (R,) qualities before the sigmoid.
+    targets
+        (R,) in [0, 1].
+    kind
+        ``l2``: the squared error of the qualities (000, III-C).  ``bce``: their cross
+        entropy, which tells 0.90 from 0.95 as sharply as 0.5 from 0.55; the gradient
+        of ``l2`` fades where qualities are near 1, as most are.
+    """
+    if kind == "bce":
+        total = F.binary_cross_entropy_with_logits(
+            logits.float(), targets, reduction="sum"
+        )
+    else:
+        total = (logits.float().sigmoid() - targets).square().sum()
+    return total / max(len(targets), 1)

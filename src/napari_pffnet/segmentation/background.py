@@ -9,8 +9,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_BLOCK = 4
-"""Side of the blocks whose means are compared, pixels: half of the smallest objects."""
+_SIDES = (4, 8, 16)
+"""Sides of the blocks whose means are compared, pixels: half of the smallest objects,
+and what is larger, where even faint objects rise above the noise."""
 _LEAST_CONTRAST = 0.03
 """Of the range of the whole image; less is never an object."""
 _NOISE_RANGE = 12.0
@@ -21,7 +22,7 @@ _MEDIAN_TO_SIGMA = 1.4826 / np.sqrt(2)
 
 
 def is_background(pixels: NDArray[np.float32]) -> bool:
-    """Say whether a tile holds nothing but an even background and its noise.
+    """Say whether pixels show nothing but an even background and its noise.
 
     An uneven background is no background: it costs time, an object that is not
     looked for costs a result.
@@ -33,16 +34,27 @@ def is_background(pixels: NDArray[np.float32]) -> bool:
     """
     if pixels.strides[-1] == 0:
         pixels = pixels[..., :1]  # one channel, shown as several
-    height, width = (n // _BLOCK * _BLOCK for n in pixels.shape[:2])
-    if min(height, width) == 0:
+    if min(pixels.shape[:2]) < _SIDES[0]:
         return False
-    blocks = pixels[:height, :width].reshape(
-        height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK, -1
-    )
-    means = blocks.mean(axis=(1, 3))
-    contrast = float((means.max((0, 1)) - means.min((0, 1))).max())
     # From neighbours, as objects are smooth there; what is common to neighbouring
     # pixels is no noise and counts as something to look for.
-    steps = np.abs(np.diff(pixels[:height, :width], axis=1))
-    noise = _MEDIAN_TO_SIGMA * float(np.median(steps)) / _BLOCK
-    return bool(contrast < max(_LEAST_CONTRAST, _NOISE_RANGE * noise))
+    steps = np.abs(np.diff(pixels, axis=1))
+    noise = _MEDIAN_TO_SIGMA * float(np.median(steps))
+    means, done = pixels, 1
+    for side in _SIDES:
+        means, done = _block_means(means, side // done), side
+        if means.size == 0:
+            break
+        contrast = float((means.max((0, 1)) - means.min((0, 1))).max())
+        if contrast >= max(_LEAST_CONTRAST, _NOISE_RANGE * noise / side):
+            return False
+    return True
+
+
+def _block_means(pixels: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """Return the means of square blocks; what is left over at the ends is dropped."""
+    rows, columns = (n // side for n in pixels.shape[:2])
+    blocks = pixels[: rows * side, : columns * side].reshape(
+        rows, side, columns, side, -1
+    )
+    return np.asarray(blocks.mean(axis=(1, 3)), np.float32)

@@ -178,7 +178,11 @@ def find_objects(
         Where the class map goes, see `Assembly`.
     """
     if diameter == "auto":
-        estimate = yield from _estimate(plane, predictor, info, tile)
+        side = _tile_side(tile, plane.shape, info, 0)
+        if skip_background and _shows_nothing(plane, side):
+            estimate = _Estimate(None)
+        else:
+            estimate = yield from _estimate(plane, predictor, info, side)
     else:
         estimate = _Estimate(float(diameter))
     plan = _plan(
@@ -203,7 +207,7 @@ def _plan(
     *,
     skip_background: bool,
 ) -> Plan:
-    scale = sizes.choose_scale(diameter, info.diameter, info.diameter_range)
+    scale = sizes.choose_scale(diameter, info)
     scaled = Scaled(plane, scale)
     margin = context_margin((diameter or info.diameter) * scale)
     side = _tile_side(tile, scaled.shape, info, margin)
@@ -259,12 +263,25 @@ def _tile_side(
     return side if max(shape) > WHOLE_UP_TO * side else 0
 
 
+def _shows_nothing(plane: Plane, side: int) -> bool:
+    """Say whether even the busiest part of a plane in tiles is background.
+
+    Magnified, noise is smooth, and each tile would be searched for what it seems to
+    show.
+    """
+    if side == 0:
+        return False
+    return is_background(plane.read(*sizes.busiest_window(plane, sizes.SAMPLE)))
+
+
 def _estimate(
-    plane: Plane, predictor: Predictor, info: CheckpointInfo, tile: TileSize
+    plane: Plane, predictor: Predictor, info: CheckpointInfo, side: int
 ) -> Generator[TileDone, None, _Estimate]:
-    """Look at the plane at several scales and measure what is found."""
+    """Look at the plane at several scales and measure what is found.
+
+    ``side`` is that of the tiles, 0 for none.
+    """
     height, width = plane.shape
-    side = _tile_side(tile, plane.shape, info, 0)
     is_whole = side == 0 or max(height, width) <= side
     scales = [s for s in sizes.REDUCTIONS if min(height, width) * s >= sizes.LEAST_SIDE]
     expected = 2 + len(scales)

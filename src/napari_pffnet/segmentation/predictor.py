@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from napari_pffnet.config import Precision
     from napari_pffnet.pffnet.norms import Moments
 
+Region = tuple[float, float, float, float]
+"""x0, y0, x1, y1, pixels."""
+
 
 @dataclass(frozen=True, slots=True)
 class TileOutput:
@@ -60,16 +63,25 @@ class Predictor:
     norms: Mapping[str, Moments] = field(default_factory=dict)
 
     def __call__(
-        self, *images: NDArray[np.float32], least_score: float = 0.0
+        self,
+        *images: NDArray[np.float32],
+        least_score: float = 0.0,
+        regions: Sequence[Region] | None = None,
     ) -> list[TileOutput]:
-        """Run (Y, X, C) images in [0, 1], all of one size, through the network.
+        """Run images through the network.
 
-        Candidates below ``least_score`` are not wanted: their masks cost as much as
-        those of the others.
+        Parameters
+        ----------
+        images
+            (Y, X, C) in [0, 1], all of one size.
+        least_score, regions
+            Candidates of a lower score, and those centred outside the region of their
+            image, are not wanted: their masks cost as much as those of the others.
         """
+        limits = None if regions is None else torch.tensor(regions, device=self.device)
         with self._arithmetic(), holding(self.network, self.norms):
             output: NetworkOutput = self.network(
-                self._tensor(images), least_score=least_score
+                self._tensor(images), least_score=least_score, regions=limits
             )
         logits = output.semantic_logits
         semantic = [None] * len(images) if logits is None else list(logits)

@@ -142,7 +142,7 @@ def _fit(
         if base is None or common is None:
             return part
         size = median_diameter(part) or common
-        return at_scale(part, choose_scale(size, base.diameter, base.diameter_range))
+        return at_scale(part, choose_scale(size, base))
 
     def fit_validation(image: TrainingImage) -> TrainingImage:
         side = recipe.train.validation_size
