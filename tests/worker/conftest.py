@@ -120,10 +120,15 @@ def request_for(tmp_path: Path, tiny_checkpoint: Path) -> Callable[..., SegmentR
     return make
 
 
+def coarse_noise() -> np.ndarray:
+    noise = np.random.default_rng(0).integers(0, 255, (64, 32), np.uint8)
+    return noise.repeat(2, axis=1)
+
+
 @pytest.fixture
 def picture() -> np.ndarray:
     """A small image with some structure."""
-    return np.random.default_rng(0).integers(0, 255, (64, 64), dtype=np.uint8)
+    return coarse_noise()
 
 
 @pytest.fixture
@@ -135,7 +140,7 @@ def acting() -> Callable[..., Any]:
     def make(action: Callable[[], object]) -> Any:
         def read() -> np.ndarray:
             action()
-            return np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)
+            return coarse_noise()
 
         return da.from_delayed(dask.delayed(read)(), (64, 64), np.uint8)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from napari_pffnet.config import OutputConfig
+from napari_pffnet.config import OutputConfig, SegmentConfig
 from napari_pffnet.messages import (
     Cancel,
     Failed,
@@ -20,7 +20,7 @@ from napari_pffnet.messages import (
 
 @pytest.fixture
 def request_folder(tmp_path, tiny_checkpoint):
-    """Make the request to segment a folder of images of noise, a broken one too."""
+    """Make the request to segment a folder of noise, a broken file too."""
 
     def make(count: int = 3, **output) -> FolderRequest:
         (tmp_path / "images").mkdir(exist_ok=True)
@@ -32,6 +32,8 @@ def request_folder(tmp_path, tiny_checkpoint):
             inputs=(str(tmp_path / "images"),),
             model=str(tiny_checkpoint),
             device="cpu",
+            # In noise the untrained model finds objects.
+            config=SegmentConfig(all_tiles=True),
             output=OutputConfig(**output),
             out=str(tmp_path / "out"),
         )

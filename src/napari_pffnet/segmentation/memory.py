@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import psutil
 import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Where Linux tells which limits a process is under, and what they are.
+_OWN_GROUPS = Path("/proc/self/cgroup")
+_GROUPS = Path("/sys/fs/cgroup")
+# Limit, use, and the line of memory.stat with what is given back when it is needed.
+_NAMES = ("memory.max", "memory.current", "inactive_file")
+_NAMES_V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
 
 _CPU_WORDS = (
     "can't allocate memory",
@@ -15,10 +28,13 @@ _CPU_WORDS = (
 
 
 def free_memory(device: torch.device | None = None) -> int:
-    """Return how many bytes a device has free; by default the computer."""
+    """Return how many bytes a device has free; by default the computer.
+
+    On Linux no more than the limits of a container or of a batch job leave.
+    """
     if device is not None and device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    return int(psutil.virtual_memory().available)
+    return max(0, min([int(psutil.virtual_memory().available), *_left_by_limits()]))
 
 
 def is_out_of_memory(error: Exception) -> bool:
@@ -31,3 +47,47 @@ def is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, RuntimeError) and any(
         words in str(error) for words in _CPU_WORDS
     )
+
+
+def _left_by_limits() -> list[int]:
+    """Return what each control group leaves that this process is in."""
+    return [
+        left
+        for folder, names in _memory_groups()
+        if (left := _left_in(folder, *names)) is not None
+    ]
+
+
+def _memory_groups() -> Iterator[tuple[Path, tuple[str, str, str]]]:
+    """Yield the folders of the groups, from the innermost out, and what to read."""
+    try:
+        lines = _OWN_GROUPS.read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, place = line.split(":", 2)
+        if not controllers:
+            names, root = _NAMES, _GROUPS
+        elif "memory" in controllers.split(","):
+            names, root = _NAMES_V1, _GROUPS / "memory"
+        else:
+            continue
+        innermost = root / place.lstrip("/")
+        # In a container the outer folders do not exist, and its own is the root.
+        for folder in (innermost, *innermost.parents):
+            if folder.is_relative_to(root):
+                yield folder, names
+
+
+def _left_in(folder: Path, limit: str, used: str, cached: str) -> int | None:
+    """Return what a group leaves; None if it has no limit or cannot be read."""
+    try:
+        most = (folder / limit).read_text().strip()
+        now = int((folder / used).read_text())
+        stat = (folder / "memory.stat").read_text().splitlines()
+    except OSError:
+        return None
+    if most == "max":
+        return None
+    kept = dict(line.split() for line in stat)
+    return int(most) - now + int(kept.get(cached, 0))

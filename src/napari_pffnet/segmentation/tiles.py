@@ -81,7 +81,10 @@ def find_in_tiles(
         if batch[0].is_background:
             yield TileFound.nothing(batch[0].tile, scaled)
             continue
-        outputs = predictor(*(one.pixels for one in batch))
+        outputs = predictor(
+            *(one.pixels for one in batch),
+            regions=[one.tile.owned_region(slack=slack) for one in batch],
+        )
         for one, output in zip(batch, outputs, strict=True):
             yield found_in(one.tile, output, scaled, slack=slack)
 
