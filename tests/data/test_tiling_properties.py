@@ -47,6 +47,19 @@ def test_cores_have_their_margin_but_at_the_edges_of_the_image(plan):
             assert span.stop <= size
 
 
+@EXAMPLES
+@given(plans(), st.floats(0, 40), st.integers(0, 2**32 - 1))
+def test_the_owned_region_holds_the_centres_of_owned_boxes(plan, slack, seed):
+    shape, tile, margin = plan
+    centres = np.random.default_rng(seed).uniform(-9, 909, (200, 2))
+    for one in make_tiles(shape, tile=tile, margin=margin):
+        x0, y0, x1, y1 = one.owned_region(slack=slack)
+        x, y = (centres - (one.x.start, one.y.start)).T
+        inside = (x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)
+        owned = one.owns(np.hstack([centres, centres]), slack=slack)
+        np.testing.assert_array_equal(inside, owned)
+
+
 @st.composite
 def scenes(draw):
     """Draw an image with objects no larger than the margin, and its tiles."""

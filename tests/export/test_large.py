@@ -55,6 +55,28 @@ def test_ome_zarr_has_a_pyramid_whose_pixels_are_ids(tmp_path, labels, paint):
     assert "image-label" in group.attrs
 
 
+def test_a_film_of_stacks_keeps_its_planes_in_every_level(tmp_path, labels):
+    film = np.stack([np.stack([labels, labels + 1])] * 3)
+    path = tmp_path / "film.zarr"
+    write_ome_zarr(
+        lambda rows, columns: film[..., rows, columns],
+        film.shape,
+        np.int32,
+        path,
+        name="film",
+        axes="TZ",
+        pixel_size_um=0.5,
+    )
+    group = zarr.open_group(path, mode="r")
+    (multiscale,) = group.attrs["multiscales"]
+    assert [axis["type"] for axis in multiscale["axes"]] == ["time", *["space"] * 3]
+    assert "".join(axis["name"] for axis in multiscale["axes"]) == "tzyx"
+    second = multiscale["datasets"][1]
+    assert second["coordinateTransformations"][0]["scale"] == [1, 1, 1, 1]
+    np.testing.assert_array_equal(group[second["path"]][:], film[..., ::2, ::2])
+    assert group["0"].chunks == (1, 1, 1024, 1024)
+
+
 def test_nothing_is_written_where_nothing_is(tmp_path):
     path = tmp_path / "empty.zarr"
     write_ome_zarr(

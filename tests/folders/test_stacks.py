@@ -9,10 +9,12 @@ import tifffile
 
 from napari_pffnet.cli import main
 from napari_pffnet.config import OutputConfig
-from napari_pffnet.data.readers import read_image
+from napari_pffnet.data.lazy import open_image
+from napari_pffnet.data.readers import read_image, read_labels
 from napari_pffnet.export.geojson import write_geojson
 from napari_pffnet.export.imagej import write_rois
 from napari_pffnet.folders import ImageDone, ImageFailed, ImagePart, ImageSkipped
+from napari_pffnet.readback.labels import read_labels_with_table
 
 LABELS = np.zeros((2, 3, 8, 9), np.int32)
 LABELS[0, 1, 2:5, 3:6], LABELS[1, 0, 1:3, 1:3], LABELS[1, 2, 4:8, 4:9] = 1, 2, 3
@@ -25,8 +27,9 @@ OBJECTS = pd.DataFrame(
 
 
 def stack(shape, axes, path):
-    """Write a film or stack of noise, which the model takes for objects."""
-    noise = np.random.default_rng(0).integers(0, 255, shape, np.uint8)
+    """Write a film or stack of coarse noise, which the model takes for objects."""
+    half = (*shape[:-1], shape[-1] // 2)
+    noise = np.random.default_rng(0).integers(0, 255, half, np.uint8).repeat(2, -1)
     tifffile.imwrite(path, noise, photometric="minisblack", metadata={"axes": axes})
     return path
 
@@ -61,6 +64,16 @@ def test_a_stack_becomes_a_stack_with_planes_in_its_table(
     (record,) = result.records
     assert any("picture of the outlines" in note for note in record.notes)
     assert pd.read_csv(result.summary)["objects"].tolist() == [len(table)]
+
+
+def test_a_stack_in_zarr_opens_with_its_table(run, out, tmp_path):
+    path = stack((2, 64, 48), "ZYX", tmp_path / "film.tif")
+    run([path], OutputConfig(formats=("zarr", "tiff", "csv")))
+    read = read_labels_with_table(out / "film_labels.zarr")
+    assert read.labels.shape == (2, 64, 48)
+    np.testing.assert_array_equal(read.labels, read_labels(out / "film_labels.tif"))
+    assert read.labels.max() == len(read.objects) > 0
+    assert open_image(out / "film_semantic.zarr").axes == "ZYX"
 
 
 def test_a_stack_that_is_done_is_skipped(run, tmp_path):

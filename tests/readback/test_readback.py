@@ -13,6 +13,7 @@ from napari_pffnet.export.coco import write_coco
 from napari_pffnet.export.geojson import write_geojson
 from napari_pffnet.export.imagej import write_rois
 from napari_pffnet.export.labels import write_labels, write_objects, write_semantic
+from napari_pffnet.export.large import write_ome_zarr
 from napari_pffnet.instances import Instances
 from napari_pffnet.readback.coco import decode_runs, is_coco, read_coco
 from napari_pffnet.readback.geojson import read_geojson
@@ -69,6 +70,48 @@ def test_labels_come_back_with_their_table_and_record(tmp_path, painted):
             {"program": "x"},
         )
         assert read.pixel_size_um == pytest.approx(0.25)
+
+
+def write_pyramid(image, path, pixel_size_um=None):
+    write_ome_zarr(
+        lambda rows, columns: image[rows, columns],
+        image.shape,
+        image.dtype,
+        path,
+        name="a",
+        pixel_size_um=pixel_size_um,
+    )
+
+
+def test_labels_in_zarr_come_back_with_their_table(tmp_path, painted):
+    labels, table = painted
+    write_pyramid(labels, tmp_path / "a_labels.zarr", pixel_size_um=0.25)
+    write_objects(table, tmp_path / "a_objects.csv")
+    for name in ("a_labels.zarr", "a_objects.csv"):
+        read = read_labels_with_table(tmp_path / name)
+        assert_same(read, labels, table)
+        assert read.pixel_size_um == pytest.approx(0.25)
+
+
+def test_a_large_pyramid_is_left_on_the_disk(tmp_path, painted, monkeypatch):
+    monkeypatch.setattr("napari_pffnet.readback.labels._LAZY_FROM", 2400)
+    large = np.kron(painted[0], np.ones((16, 16), np.int32))
+    write_pyramid(large, tmp_path / "a_labels.zarr")
+    write_pyramid(large.astype(np.uint8), tmp_path / "a_semantic.zarr")
+    write_objects(painted[1], tmp_path / "a_objects.csv")
+    read = read_labels_with_table(tmp_path / "a_labels.zarr")
+    shapes = [level.shape for level in read.labels]
+    assert shapes == [(640, 960), (320, 480)]
+    np.testing.assert_array_equal(read.labels[0][:], large)
+    assert len(read.objects) == len(painted[1])
+    classes = read_semantic(tmp_path / "a_semantic.zarr").labels
+    np.testing.assert_array_equal(classes[1][:], large[::2, ::2])
+
+
+def test_a_folder_that_is_no_image_is_refused(tmp_path):
+    (tmp_path / "a_labels.zarr").mkdir()
+    with pytest.raises(ValueError, match=r"a_labels\.zarr"):
+        read_labels_with_table(tmp_path / "a_labels.zarr")
 
 
 def test_labels_alone_are_labels_without_a_table(tmp_path, painted):

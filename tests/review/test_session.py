@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from napari_pffnet.review import Rectangle, ReviewSession
@@ -176,6 +177,15 @@ def test_planes_keep_the_names_of_the_table(labels, table):
     assert "z" not in session.table
     session.reject(2)
     assert not (film == 2).any()
+
+
+def test_axes_are_in_the_order_of_the_table(labels):
+    # A stack of films: the slice first.
+    stack = np.zeros((2, 3, *labels.shape), np.int32)
+    stack[1, 2, 2:5, 2:5] = 1
+    session = ReviewSession(stack, pd.DataFrame({"label": [1], "z": [1], "t": [2]}))
+    assert session.plane_of(1) == (1, 2)
+    assert session.table.loc[0, ["z", "t"]].tolist() == [1, 2]
 
 
 def test_object_through_several_planes_is_rejected_in_all(labels):

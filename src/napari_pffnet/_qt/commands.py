@@ -34,8 +34,11 @@ def as_command(plan: SegmentPlan) -> str:
     words = ["pffnet", "segment", *image, "--out", "results"]
     words += ["--model", plan.model, "--device", _kind_of_device(plan.device)]
     for name, value in _options(plan).items():
-        text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-        words += [f"--{name.replace('_', '-')}", text]
+        words.append(f"--{name.replace('_', '-')}")
+        if isinstance(value, tuple):
+            words.append(",".join(map(str, value)))
+        elif value is not True:
+            words.append(str(value))
     if set(plan.source.axes) & set("CTZ"):
         words += ["--axes", plan.source.axes]
     return shlex.join(words)

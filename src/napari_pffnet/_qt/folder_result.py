@@ -66,10 +66,12 @@ class FolderResult(QWidget):
         if self._done is None:
             return
         image = Path(self._done.worst)
-        labels = Path(self._done.summary).with_name(f"{image.stem}_labels.tif")
+        folder = Path(self._done.summary).parent
+        names = (f"{image.stem}_labels.tif", f"{image.stem}_labels.zarr")
+        labels = [folder / name for name in names if (folder / name).exists()]
         try:
             self._viewer.open(str(image), plugin="napari")
-            if labels.is_file():
-                self._viewer.open(str(labels), plugin=_PLUGIN)
+            if labels:
+                self._viewer.open(str(labels[0]), plugin=_PLUGIN)
         except (ValueError, OSError) as error:
             self.complained.emit(str(error))

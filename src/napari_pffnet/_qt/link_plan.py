@@ -32,7 +32,7 @@ class LinkPlan:
     features
         Its table, with a row for each label, or without columns.
     leading
-        ``t`` and ``z``: what the axes longer than 1 before the rows are.
+        ``t`` and ``z``: what the axes longer than 1 before the rows are, in order.
     axis
         The one of them to link along.
     config
@@ -65,10 +65,11 @@ class LinkPlan:
     def _table(self) -> pd.DataFrame:
         """Return the layer's table, in which the columns of planes name the axes."""
         table = table_from_features(self.features)
-        others = [name for name in _LEADING if name not in self.leading]
-        table = table.drop(columns=others, errors="ignore")
-        missing = [name for name in self.leading if name not in table]
-        return table.assign(**dict.fromkeys(missing, 0))
+        known = _known_axes(table)
+        if known == self.leading:
+            return table
+        # Of other axes: those of the planes are measured anew.
+        return table.drop(columns=list(known)).assign(**dict.fromkeys(self.leading, 0))
 
 
 def linkable_axes(layer: Labels | None) -> tuple[str, ...]:
@@ -78,7 +79,7 @@ def linkable_axes(layer: Labels | None) -> tuple[str, ...]:
     """
     if layer is None or not 1 <= _count_long_axes(layer) <= len(_LEADING):
         return ()
-    known = tuple(name for name in _LEADING if name in layer.features)
+    known = _known_axes(layer.features)
     return known if len(known) == _count_long_axes(layer) else ("z", "t")
 
 
@@ -99,9 +100,16 @@ def make_plan(layer: Labels | None, axis: str, config: LinkConfig) -> LinkPlan:
             f"The layer {layer.name!r} has no slices or frames to link; choose the "
             "objects of a stack or a film."
         )
-    leading = (axis,) if _count_long_axes(layer) == 1 else _LEADING
+    known = _known_axes(layer.features)
+    several = known if len(known) > 1 else _LEADING
+    leading = (axis,) if _count_long_axes(layer) == 1 else several
     data = layer.data[0] if layer.multiscale else layer.data
     return LinkPlan(layer, data, layer.features, leading, axis, config)
+
+
+def _known_axes(table: pd.DataFrame) -> tuple[str, ...]:
+    """Return the axes that a table tells of, in their order."""
+    return tuple(str(name) for name in table if name in _LEADING)
 
 
 def _count_long_axes(layer: Labels) -> int:

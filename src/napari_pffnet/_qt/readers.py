@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,9 +24,14 @@ if TYPE_CHECKING:
     Reader = Callable[[Paths], list[LayerTuple]]
 
 
-def labels_reader(path: Paths) -> Reader:
-    """Return what reads label images with their tables, and class maps."""
-    return _read_labels
+def labels_reader(path: Paths) -> Reader | None:
+    """Return what reads label images with their tables, and class maps.
+
+    napari asks for every folder that is opened; None for those of another name.
+    """
+    ours = ("_labels.zarr", "_semantic.zarr")
+    folders = [one for one in _many(path) if Path(one).is_dir()]
+    return _read_labels if all(one.endswith(ours) for one in folders) else None
 
 
 def coco_reader(path: Paths) -> Reader | None:
@@ -71,15 +77,20 @@ def _many(path: Paths) -> Iterable[str]:
 def _objects_layer(read: ReadLabels) -> LayerTuple:
     options = _options(read, "instances")
     if read.objects is not None:
-        table = complete_table(read.labels, read.objects)
-        if not table["verdict"].any():
+        table = read.objects
+        if not isinstance(read.labels, list):
+            table = complete_table(read.labels, table)
+        if "verdict" in table and not table["verdict"].any():
             table = table.drop(columns="verdict")
         options["features"] = features_from_table(table)
     return read.labels, options, "labels"
 
 
 def _semantic_layer(read: ReadLabels) -> LayerTuple:
-    return read.labels.astype(np.uint8), _options(read, "semantic"), "labels"
+    classes = read.labels
+    if not isinstance(classes, list):
+        classes = classes.astype(np.uint8)
+    return classes, _options(read, "semantic"), "labels"
 
 
 def _options(read: ReadLabels, kind: str) -> dict[str, Any]:
@@ -88,8 +99,11 @@ def _options(read: ReadLabels, kind: str) -> dict[str, Any]:
         "name": f"{read.name} {kind}",
         "metadata": {METADATA_KEY: known},
     }
+    if isinstance(read.labels, list):
+        options["multiscale"] = True
     if read.pixel_size_um is not None:
-        ndim = read.labels.ndim
+        finest = read.labels[0] if isinstance(read.labels, list) else read.labels
+        ndim = finest.ndim
         # Of planes and time points nothing is known but their number.
         options["scale"] = (1,) * (ndim - 2) + (read.pixel_size_um,) * 2
         options["units"] = ("pixel",) * (ndim - 2) + ("micrometer",) * 2

@@ -44,7 +44,7 @@ _EXTENTS = {
     "shape": "the selected rectangle",
 }
 _AXES = {"T": "time points", "Z": "planes (z)", "C": "channels"}
-_ADVANCED = {"tile": "Tile size", "precision": "Precision"}
+_ADVANCED = {"tile": "Tile size", "precision": "Precision", "all_tiles": "All tiles"}
 
 
 class SegmentForm(QWidget):

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import re
 
-_FIELDS = {"channels": "Channel", "axes": "Slices", "diameter": "Diameter"}
+_FIELDS = {
+    "channels": "Channel",
+    "axes": "Slices",
+    "diameter": "Diameter",
+    "all-tiles": "Advanced: All tiles",
+}
 _FOLDER_FIELDS = _FIELDS | {"axes": "Axes"}
 _REPLACE = re.compile(r"give --overwrite to replace( it)?")
 
@@ -17,7 +22,7 @@ def in_the_window(sentence: str, *, of_folder: bool = False) -> str:
     sentence = _REPLACE.sub("choose “replace” under “Existing”", sentence)
     sentence = sentence.replace("another --out", "another folder for the results")
     return re.sub(
-        r"(?:with )?--(channels|axes|diameter)",
+        r"(?:with )?--(channels|axes|diameter|all-tiles)",
         lambda found: f"under “{fields[found[1]]}”",
         sentence,
     )

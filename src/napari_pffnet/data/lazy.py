@@ -66,6 +66,23 @@ def open_image(path: str | PathLike[str]) -> ImageFile:
     return read_image(path)
 
 
+def open_pyramid(path: str | PathLike[str]) -> list[zarr.Array[Any]]:
+    """Open all levels of an OME-Zarr image, the finest first.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds no such image.
+    """
+
+    def levels(path: Path) -> list[Any]:
+        group = zarr.open_group(path, mode="r")
+        found = _multiscales(group)[0]["datasets"]
+        return [group[level["path"]] for level in found]
+
+    return guarded(Path(path), levels)
+
+
 # ------------------------------------------------------------------- TIFF
 
 
@@ -157,14 +174,8 @@ def _open_zarr(path: Path) -> ImageFile:
     node = zarr.open(path, mode="r")
     if isinstance(node, zarr.Array):
         return ImageFile(_described(path, "", node), None)
-    attributes: dict[str, Any] = dict(node.attrs)
-    # Since version 0.5 OME's members lie one level deeper.
-    told: dict[str, Any] = attributes.get("ome", attributes)
-    if "multiscales" not in told:
-        raise ValueError(
-            "it is neither a zarr array nor an OME-Zarr image; name the array in it"
-        )
-    image = told["multiscales"][0]
+    told = _ome(node)
+    image = _multiscales(node)[0]
     level = image["datasets"][0]
     array = _described(path, level["path"], node[level["path"]])
     axes = "".join(_axis_name(axis) for axis in image.get("axes", ()))
@@ -177,6 +188,23 @@ def _open_zarr(path: Path) -> ImageFile:
         names if any(names) else (),
         _pixel_size(image, level),
     )
+
+
+def _ome(group: Any) -> dict[str, Any]:
+    """Return OME's attributes, which lie one level deeper since version 0.5."""
+    attributes: dict[str, Any] = dict(group.attrs)
+    told: dict[str, Any] = attributes.get("ome", attributes)
+    return told
+
+
+def _multiscales(group: Any) -> list[dict[str, Any]]:
+    told = _ome(group)
+    if "multiscales" not in told:
+        raise ValueError(
+            "it is neither a zarr array nor an OME-Zarr image; name the array in it"
+        )
+    images: list[dict[str, Any]] = told["multiscales"]
+    return images
 
 
 def _described(path: Path, component: str, array: Any) -> ZarrArray:

@@ -55,6 +55,12 @@ class Span:
             before | (self.core_stop == self.size)
         )
 
+    def owned(self, slack: float) -> tuple[float, float]:
+        """Return between which centres `owns` is true, counted from the start."""
+        low = self.core_start - slack if self.core_start else -np.inf
+        high = self.core_stop + slack if self.core_stop < self.size else np.inf
+        return low - self.start, high - self.start
+
     def cuts(self, low: NDArray[Any], high: NDArray[Any]) -> NDArray[np.bool_]:
         """Say which extents come within a pixel of an edge inside the image."""
         at_start = (low < self.start + 1) & (self.start > 0)
@@ -91,6 +97,16 @@ class Tile:
         """
         x0, y0, x1, y1 = boxes_xyxy.T
         return self.y.owns((y0 + y1) / 2, slack) & self.x.owns((x0 + x1) / 2, slack)
+
+    def owned_region(self, *, slack: float = 0) -> tuple[float, float, float, float]:
+        """Return where centres of boxes lie that the tile owns.
+
+        Returns
+        -------
+        x0, y0, x1, y1 in coordinates of the tile; infinite at the edge of the image.
+        """
+        (y0, y1), (x0, x1) = self.y.owned(slack), self.x.owned(slack)
+        return x0, y0, x1, y1
 
     def cuts(self, boxes_xyxy: NDArray[Any]) -> NDArray[np.bool_]:
         """Say which of (N, 4) boxes an edge of the tile inside the image cuts."""

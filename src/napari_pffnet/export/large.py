@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
 Paint = Callable[[slice, slice], "NDArray[np.generic]"]
-"""Returns a part of an image: rows and columns with start and stop."""
+"""Returns a part of all planes of an image: rows and columns with start and stop."""
 
 TILE = 512
 """Side of the tiles of a TIFF, pixels."""
@@ -71,14 +71,14 @@ def write_tiled_tiff(
 
 
 def create_zarr(
-    path: Path, shape: tuple[int, int], dtype: DTypeLike
+    path: Path, shape: tuple[int, ...], dtype: DTypeLike
 ) -> zarr.Array[Any]:
     """Return a new array of zeros in a folder, to be written part by part."""
     return zarr.create_array(
         path,
         shape=shape,
         dtype=dtype,
-        chunks=tuple(min(CHUNK, n) for n in shape),
+        chunks=(1,) * (len(shape) - 2) + tuple(min(CHUNK, n) for n in shape[-2:]),
         zarr_format=2,
         chunk_key_encoding={"name": "v2", "separator": "/"},
         fill_value=0,
@@ -87,11 +87,12 @@ def create_zarr(
 
 def write_ome_zarr(
     paint: Paint,
-    shape: tuple[int, int],
+    shape: tuple[int, ...],
     dtype: DTypeLike,
     path: str | PathLike[str],
     *,
     name: str,
+    axes: str = "",
     pixel_size_um: float | None = None,
 ) -> None:
     """Write a label image or class map chunk by chunk as OME-Zarr (0.4).
@@ -101,12 +102,16 @@ def write_ome_zarr(
 
     Parameters
     ----------
-    paint, shape, dtype, pixel_size_um
+    paint, dtype, pixel_size_um
         As of `write_tiled_tiff`.
+    shape
+        (..., Y, X) of the image.
     path
         Folder to write; it must not be there.
     name
         Of the image.
+    axes
+        Letters T and Z of what comes before Y and X.
     """
     path = Path(path)
     group = zarr.open_group(path, mode="w-", zarr_format=2)
@@ -117,50 +122,62 @@ def write_ome_zarr(
             pixels = paint(*window).astype(dtype)
             # What was never written is zero.
             if pixels.any():
-                level[window] = pixels
+                level[(..., *window)] = pixels
         paint = _halved(level)
-    group.attrs.update(_metadata(name, len(levels), pixel_size_um))
+    group.attrs.update(_metadata(name, axes, len(levels), pixel_size_um))
 
 
 def _halved(level: zarr.Array[Any]) -> Paint:
     def paint(rows: slice, columns: slice) -> NDArray[np.generic]:
         part = level[
-            2 * rows.start : 2 * rows.stop, 2 * columns.start : 2 * columns.stop
+            ..., 2 * rows.start : 2 * rows.stop, 2 * columns.start : 2 * columns.stop
         ]
-        return np.asarray(part)[::2, ::2]
+        return np.asarray(part)[..., ::2, ::2]
 
     return paint
 
 
-def _level_shapes(shape: tuple[int, int]) -> list[tuple[int, int]]:
+def _level_shapes(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
     """Return the shape of each level of a pyramid, the whole first."""
     levels = [shape]
-    while max(levels[-1]) > _LEAST_LEVEL:
-        height, width = levels[-1]
-        levels.append((-(-height // 2), -(-width // 2)))
+    while max(levels[-1][-2:]) > _LEAST_LEVEL:
+        *leading, height, width = levels[-1]
+        levels.append((*leading, -(-height // 2), -(-width // 2)))
     return levels
 
 
-def _windows(shape: tuple[int, int], side: int) -> Iterator[tuple[slice, slice]]:
+def _windows(shape: tuple[int, ...], side: int) -> Iterator[tuple[slice, slice]]:
     """Yield the tiles of an image row by row; the last ones may be narrower."""
-    height, width = shape
+    height, width = shape[-2:]
     for y in range(0, height, side):
         for x in range(0, width, side):
             yield slice(y, min(y + side, height)), slice(x, min(x + side, width))
 
 
-def _metadata(name: str, levels: int, pixel_size_um: float | None) -> dict[str, Any]:
+def _metadata(
+    name: str, axes: str, levels: int, pixel_size_um: float | None
+) -> dict[str, Any]:
     unit = {} if pixel_size_um is None else {"unit": "micrometer"}
-    axes = [{"name": axis, "type": "space", **unit} for axis in "yx"]
+    # Steps in time and depth are not known.
+    leading = [
+        {"name": axis.lower(), "type": "time" if axis == "T" else "space"}
+        for axis in axes
+    ]
+    plane = [{"name": axis, "type": "space", **unit} for axis in "yx"]
     size = 1.0 if pixel_size_um is None else pixel_size_um
     datasets = [
         {
             "path": str(number),
             "coordinateTransformations": [
-                {"type": "scale", "scale": [size * 2**number] * 2}
+                {
+                    "type": "scale",
+                    "scale": [1.0] * len(axes) + [size * 2**number] * 2,
+                }
             ],
         }
         for number in range(levels)
     ]
-    multiscale = {"version": "0.4", "name": name, "axes": axes, "datasets": datasets}
+    multiscale = {
+        "version": "0.4", "name": name, "axes": leading + plane, "datasets": datasets,
+    }  # fmt: skip
     return {"multiscales": [multiscale], "image-label": {"version": "0.4"}}

@@ -254,7 +254,9 @@ def _local(workers: int) -> LocalCluster:
 
     # Told when to trim, malloc takes every tensor anew from the system.
     environ = {**dask.config.get(_ENVIRON), "MALLOC_TRIM_THRESHOLD_": None}
-    with dask.config.set({_ENVIRON: environ}):
+    # By default dask looks every 10 ms where a worker is; nobody reads what it notes.
+    settings = {_ENVIRON: environ, "distributed.worker.profile.enabled": False}
+    with dask.config.set(settings):
         return LocalCluster(
             n_workers=workers,
             threads_per_worker=1,

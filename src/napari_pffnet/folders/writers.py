@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 NO_OVERLAY = "No picture of the outlines is drawn of stacks and films."
 _COCO = "_coco.json"
-_NO_STACKS = {_COCO: "coco", "_labels.zarr": "zarr"}
 
 
 def writable(endings: tuple[str, ...], axes: str, name: str) -> tuple[str, ...]:
@@ -49,12 +48,11 @@ def writable(endings: tuple[str, ...], axes: str, name: str) -> tuple[str, ...]:
     """
     if not axes:
         return tuple(end for end in endings if end != PARTS)
-    for ending, format_name in _NO_STACKS.items():
-        if ending in endings:
-            raise ValueError(
-                f"{name} has several planes or time points (axes {axes}), which are "
-                f"not written as {format_name}; leave out the format {format_name}."
-            )
+    if _COCO in endings:
+        raise ValueError(
+            f"{name} has several planes or time points (axes {axes}), which are not "
+            "written as coco; leave out the format coco."
+        )
     return tuple(end for end in endings if end != OVERLAY)
 
 
@@ -78,11 +76,12 @@ def _write_semantic_zarr(done: Segmented, path: Path) -> None:
 
 def _write_zarr(image: NDArray[Any], done: Segmented, path: Path) -> None:
     write_ome_zarr(
-        lambda rows, columns: image[rows, columns],
-        (image.shape[0], image.shape[1]),
+        lambda rows, columns: image[..., rows, columns],
+        image.shape,
         image.dtype,
         path,
         name=path.stem,
+        axes=done.axes,
         pixel_size_um=done.pixel_size_um,
     )
 

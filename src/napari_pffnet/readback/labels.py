@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 import tifffile
 
+from napari_pffnet.data.lazy import ZARR_SUFFIX, open_image, open_pyramid
 from napari_pffnet.data.readers import read_labels
 from napari_pffnet.readback.objects import ReadLabels, rows_by_label
 
@@ -17,15 +19,18 @@ if TYPE_CHECKING:
     from os import PathLike
 
 _CENTIMETRE_UM = 1e4
+_LAZY_FROM = 2**26
+"""Pixels from which on labels in a pyramid are not read at once."""
 
 
 def read_labels_with_table(path: str | PathLike[str]) -> ReadLabels:
-    """Read ``<stem>_labels.tif`` and, where they are there, its table and record.
+    """Read a label image and, where they are there, its table and record.
 
     Parameters
     ----------
     path
-        The label image, or ``<stem>_objects.csv`` beside it.
+        ``<stem>_labels.tif``, ``<stem>_labels.zarr`` (OME-Zarr), or
+        ``<stem>_objects.csv`` beside one of them.
 
     Raises
     ------
@@ -35,21 +40,21 @@ def read_labels_with_table(path: str | PathLike[str]) -> ReadLabels:
         If a file is damaged, or the table knows fewer objects than the labels.
     """
     folder, stem = Path(path).parent, stem_of(path)
-    labels = _whole_numbers(_image_of(Path(path)))
+    labels, size = _image(_image_of(Path(path)))
     table = folder / f"{stem}_objects.csv"
     objects = read_objects(table) if table.is_file() else None
-    if objects is not None and labels.max(initial=0) > len(objects):
+    highest = 0 if isinstance(labels, list) else labels.max(initial=0)
+    if objects is not None and highest > len(objects):
         raise ValueError(
             f"{table} ends with object {len(objects)}, the labels with "
-            f"{labels.max()}: they do not belong together. Rename one of the two."
+            f"{highest}: they do not belong together. Rename one of the two."
         )
     record = _record(folder / f"{stem}_run.json")
-    size = _pixel_size_um(_image_of(Path(path)))
     return ReadLabels(stem, labels, objects, _classes(objects), size, record)
 
 
 def read_semantic(path: str | PathLike[str]) -> ReadLabels:
-    """Read a class map ``<stem>_semantic.tif`` with the record beside it.
+    """Read a class map ``<stem>_semantic.tif`` or ``.zarr`` with the record beside it.
 
     Raises
     ------
@@ -57,11 +62,12 @@ def read_semantic(path: str | PathLike[str]) -> ReadLabels:
         As `read_labels_with_table`.
     """
     path, stem = Path(path), stem_of(path)
+    classes, size = _image(path)
     return ReadLabels(
         stem,
-        _whole_numbers(path),
+        classes,
         objects=None,
-        pixel_size_um=_pixel_size_um(path),
+        pixel_size_um=size,
         record=_record(path.with_name(f"{stem}_run.json")),
     )
 
@@ -110,11 +116,22 @@ def _image_of(path: Path) -> Path:
     """Return the label image that belongs to a label image or a table."""
     if path.suffix.lower() != ".csv":
         return path
-    return path.with_name(f"{stem_of(path)}_labels.tif")
+    tiff = path.with_name(f"{stem_of(path)}_labels.tif")
+    pyramid = tiff.with_suffix(ZARR_SUFFIX)
+    return pyramid if pyramid.is_dir() and not tiff.exists() else tiff
 
 
-def _whole_numbers(path: Path) -> Any:
-    labels = read_labels(path)
+def _image(path: Path) -> tuple[Any, float | None]:
+    """Return labels, or the levels of their pyramid, and the side of a pixel."""
+    if path.suffix != ZARR_SUFFIX:
+        return _whole_numbers(path, read_labels(path)), _pixel_size_um(path)
+    file, levels = open_image(path), open_pyramid(path)
+    if math.prod(file.array.shape) >= _LAZY_FROM:
+        return levels, file.pixel_size_um
+    return _whole_numbers(path, np.asarray(levels[0])), file.pixel_size_um
+
+
+def _whole_numbers(path: Path, labels: Any) -> Any:
     if labels.dtype.kind not in "iub" or labels.max(initial=0) > 2**31 - 1:
         raise ValueError(
             f"{path} holds {labels.dtype} numbers; labels are whole numbers below "

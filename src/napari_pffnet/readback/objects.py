@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
+    import zarr
     from numpy.typing import NDArray
 
 _MOST_PIXELS = 2**30
@@ -29,7 +30,8 @@ class ReadLabels:
     name
         Of the image.
     labels
-        (..., Y, X) int32; 0 is background.
+        (..., Y, X) int32; 0 is background.  Of a slide all levels of its pyramid, the
+        finest first, read when they are looked at.
     objects
         Row i is label i + 1; None where nothing is known.
     classes
@@ -41,7 +43,7 @@ class ReadLabels:
     """
 
     name: str
-    labels: NDArray[np.int32]
+    labels: NDArray[np.int32] | list[zarr.Array[Any]]
     objects: pd.DataFrame | None
     classes: tuple[str, ...] = ()
     pixel_size_um: float | None = None

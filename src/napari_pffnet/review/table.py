@@ -36,10 +36,12 @@ def leading_columns(
     shape
         Of the labels, (..., Y, X).
     table
-        Its columns ``t`` and ``z`` tell which axes these are, where it has them.
+        Its columns ``t`` and ``z`` tell which axes these are, where it has them, and
+        their order.
     """
     is_long = [size > 1 for size in shape[:-2]]
-    names = [name for name in _LEADING if table is not None and name in table]
+    columns = () if table is None else table.columns
+    names = [str(name) for name in columns if name in _LEADING]
     if len(names) != sum(is_long):
         names = list(_LEADING[len(_LEADING) - sum(is_long) :])
     return tuple(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from napari_pffnet.config import Region
 from napari_pffnet.data.normalize import MAX_SAMPLE
 from napari_pffnet.data.resample import resample
+from napari_pffnet.segmentation.background import is_background
 from napari_pffnet.segmentation.prepare import choose, narrow_flaw, prepare
 
 if TYPE_CHECKING:
@@ -242,7 +243,8 @@ def view_plane(
     if math.prod(shape) <= MAX_SAMPLE:
         raw = stack.read_plane(number, region)
         held = prepare(raw, info, config, channel_names, limits)
-        return View(HeldPlane(held.pixels), held.notes, held.flaw)
+        flaw = held.flaw or _noise_flaw(held.pixels, config)
+        return View(HeldPlane(held.pixels), held.notes, flaw)
     corner = Region(y0=0, x0=0, y1=1, x1=1)
     note = choose(stack.read_plane(number, corner), info, config, channel_names).note
     plane = LazyPlane(
@@ -256,6 +258,16 @@ def view_plane(
     )
     flaw = narrow_flaw(shape) or _flat_flaw(plane)
     return View(plane, (note,) if note else (), flaw)
+
+
+def _noise_flaw(pixels: NDArray[np.float32], config: SegmentConfig) -> str:
+    """Say that a plane shows nothing, unless that is to be looked at, too."""
+    if config.all_tiles or not is_background(pixels):
+        return ""
+    return (
+        "The image shows an even background and its noise; nothing was segmented. "
+        "If there are objects in it, search it nevertheless with --all-tiles."
+    )
 
 
 def _flat_flaw(plane: LazyPlane) -> str:
