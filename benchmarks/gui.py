@@ -191,6 +191,24 @@ def add_without_job(viewer: napari.Viewer, made: list[Layer], stalls: Stalls) ->
     return longest
 
 
+def review(viewer: napari.Viewer) -> float:
+    """Go through some of 5,184 objects; return the median step, milliseconds."""
+    ids = np.arange(72 * 72).reshape(72, 72) + 1
+    labels = np.zeros((1440, 1440), np.int32)
+    labels.reshape(72, 20, 72, 20)[:, 3:17, :, 3:17] = ids[:, None, :, None]
+    viewer.add_labels(labels)
+    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Review")
+    widget.review_button.click()
+    wait(SETTLE_MS)
+    steps = []
+    for name in ["next"] * 10 + ["accept"] * 10 + ["reject"] * 10:
+        start = time.perf_counter()
+        widget.objects.buttons[name].click()
+        steps.append(1000 * (time.perf_counter() - start))
+        wait(50)
+    return median(steps)
+
+
 def measure(viewer: napari.Viewer, repeats: int) -> list[Bar]:
     stalls = Stalls()
     widget, bars = open_widgets(viewer)
@@ -215,6 +233,7 @@ def measure(viewer: napari.Viewer, repeats: int) -> list[Bar]:
         Bar("stall at the end over layers alone", median(at_end) / alone, 1.2, "x"),
         Bar("from a second click to computing (longest)", max(warm), 300),
         Bar("cancel (longest)", 1000 * max(cancels), 1000),
+        Bar("next or verdict among 5,184 objects (median)", review(viewer), 100),
     ]
 
 

@@ -95,3 +95,18 @@ def tiny_checkpoint(
     path = tmp_path_factory.mktemp("models") / "tiny.safetensors"
     save_checkpoint(path, tiny_model.network, tiny_model.info)
     return path
+
+
+@pytest.fixture
+def cells(tmp_path: Path) -> Path:
+    """A tiny image with three bright discs, as a file."""
+    import imageio.v3 as iio
+    import numpy as np
+
+    path = tmp_path / "cells.png"
+    y, x = np.mgrid[:64, :64]
+    image = np.full((64, 64), 20, np.uint8)
+    for cy, cx in ((16, 16), (40, 20), (34, 48)):
+        image[(y - cy) ** 2 + (x - cx) ** 2 < 64] = 200
+    iio.imwrite(path, image)
+    return path

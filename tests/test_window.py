@@ -1,31 +1,68 @@
 """The tests with a window, under each Qt binding in a process of its own."""
 
+from __future__ import annotations
+
 import os
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 ROOT = Path(__file__).parents[1]
+BINDINGS = ("PySide6", "PyQt6")
 # What pytest returns where all tests passed or were skipped.
 PASSED = 0
 
 
+def start(binding: str, log: Path) -> subprocess.Popen[bytes]:
+    """Run the tests with a window under a binding, where possible on its own screen.
+
+    On a common one the windows would take the keyboard from each other.
+    """
+    own_screen = ["xvfb-run", "-a"] if shutil.which("xvfb-run") else []
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            [*own_screen, sys.executable, "-m", "pytest", ROOT / "tests/_qt", "-q"],
+            env={**os.environ, "QT_API": binding.lower()},
+            cwd=ROOT,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+
+
+@pytest.fixture(scope="module")
+def runs(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[dict[str, tuple[subprocess.Popen[bytes], Path]]]:
+    """Start the tests of all bindings at once."""
+    folder = tmp_path_factory.mktemp("window")
+    started = {}
+    for binding in BINDINGS:
+        if find_spec(binding) is not None:
+            log = folder / f"{binding}.txt"
+            started[binding] = (start(binding, log), log)
+    yield started
+    for process, _ in started.values():
+        process.terminate()
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("binding", ["PySide6", "PyQt6"])
-def test_the_window_works_under(binding):
-    if find_spec(binding) is None:
+# One worker waits for both, where tests run on several.
+@pytest.mark.xdist_group("window")
+@pytest.mark.parametrize("binding", BINDINGS)
+def test_the_window_works_under(binding, runs):
+    if binding not in runs:
         pytest.skip(f"{binding} is not installed")
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", ROOT / "tests" / "_qt", "-q"],
-        env={**os.environ, "QT_API": binding.lower()},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == PASSED, done.stdout + done.stderr
-    if "no display" in done.stdout:
+    process, log = runs[binding]
+    status = process.wait()
+    said = log.read_text(errors="replace")
+    assert status == PASSED, said
+    if "no display" in said:
         pytest.skip("no display: run the tests under xvfb-run -a")

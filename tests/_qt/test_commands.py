@@ -98,6 +98,22 @@ def test_the_command_does_what_the_click_does(
     assert np.array_equal(labels, viewer.layers["my cells instances"].data)
 
 
+def test_what_shows_nothing_is_said_and_can_be_searched(
+    viewer: Viewer, qtbot: QtBot, tmp_path: Path
+) -> None:
+    noise = np.random.default_rng(0).normal(1000, 20, (80, 96)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "noise.tif", noise)
+    viewer.open(tmp_path / "noise.tif", plugin="napari")
+    widget = open_widget(viewer)
+    segment(widget, qtbot)
+    assert not viewer.layers["noise instances"].data.any()
+    assert "“Advanced: All tiles”" in widget.status.text()
+
+    widget.form.advanced.editor("all_tiles").setChecked(True)
+    widget.copy_as_command()
+    assert QGuiApplication.clipboard().text().endswith(" --all-tiles")
+
+
 @pytest.mark.parametrize("name", ["fluorescence", "histology"])
 def test_samples_are_named(viewer: Viewer, name: str) -> None:
     viewer.open_sample("napari-pffnet", name)

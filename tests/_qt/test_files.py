@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from napari_pffnet._qt.layers import METADATA_KEY, features_from_table
-from napari_pffnet._qt.readers import coco_reader, rois_reader
+from napari_pffnet._qt.readers import coco_reader, labels_reader, rois_reader
 from napari_pffnet._qt.writers import write_coco_json
 from napari_pffnet.export.labels import write_semantic
+from napari_pffnet.export.large import write_ome_zarr
 from napari_pffnet.instances import Instances
 
 PLUGIN = "napari-pffnet"
@@ -48,6 +49,29 @@ def test_labels_are_saved_and_opened_with_their_table(viewer, instances, tmp_pat
     assert layer.scale.tolist() == [0.5, 0.5]
     assert str(layer.units[0]) == "micrometer"
     assert layer.metadata[METADATA_KEY]["classes"] == ["nucleus", "cell"]
+
+
+def test_a_pyramid_is_opened_level_by_level(viewer, tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_pffnet.readback.labels._LAZY_FROM", 0)
+    labels = np.repeat(np.arange(3, dtype=np.int32), 600)[None].repeat(700, axis=0)
+    path = tmp_path / "a_labels.zarr"
+    write_ome_zarr(
+        lambda rows, columns: labels[rows, columns],
+        labels.shape,
+        labels.dtype,
+        path,
+        name="a",
+        pixel_size_um=0.5,
+    )
+    table = pd.DataFrame({"label": [1, 2], "quality": [0.5, 0.9]})
+    table.to_csv(tmp_path / "a_objects.csv", index=False)
+    layer = reopened(viewer, path)
+    assert layer.multiscale
+    assert layer.data[0].shape == labels.shape
+    assert layer.features["quality"].tolist()[1:] == [0.5, 0.9]
+    assert layer.scale.tolist() == [0.5, 0.5]
+    assert layer.get_value((0, 350), world=True)[1] == 1
+    assert labels_reader(str(tmp_path)) is None
 
 
 def test_a_verdict_is_saved_with_the_table(viewer, instances, tmp_path):

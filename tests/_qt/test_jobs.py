@@ -98,7 +98,8 @@ def notices() -> Callable[[], list[str]]:
     return lambda: [n.message for n in notification_manager.records[before:]]
 
 
-PICTURE = np.random.default_rng(0).integers(0, 255, (64, 64), dtype=np.uint8)
+# Coarser than noise, which is not searched.
+PICTURE = np.random.default_rng(0).integers(0, 255, (64, 32), np.uint8).repeat(2, 1)
 STACK = np.stack([PICTURE] * 500)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import dask.array as da
 import numpy as np
+import pandas as pd
 import pytest
 from napari.utils.notifications import notification_manager
 
@@ -132,6 +133,21 @@ def test_a_layer_of_channels_of_stacks_of_a_film_is_linked(
     viewer.add_labels(labels)
     link(open_widget(viewer), qtbot)
     assert viewer.layers[-1].data[:, 0, :, 5, 5].tolist() == [[1, 1], [2, 2]]
+
+
+def test_axes_are_linked_in_the_order_of_the_table(
+    viewer: Viewer, qtbot: QtBot
+) -> None:
+    # A stack of films: two slices of three frames.
+    labels = np.zeros((2, 3, 20, 20), np.int32)
+    labels[:, :, 5:15, 5:15] = np.arange(1, 7).reshape(2, 3, 1, 1)
+    table = pd.DataFrame({"label": range(1, 7), "z": [0, 0, 0, 1, 1, 1]})
+    features = features_from_table(table.assign(t=[0, 1, 2] * 2))
+    viewer.add_labels(labels, features=features)
+    widget = open_widget(viewer)
+    widget.axis.setCurrentIndex(widget.axis.findData("z"))
+    link(widget, qtbot)
+    assert viewer.layers[-1].data[..., 5, 5].tolist() == [[1, 2, 3], [1, 2, 3]]
 
 
 def test_without_planes_one_sentence_says_so(viewer: Viewer) -> None:

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+from operator import attrgetter
+
+import numpy as np
+import pytest
+
+from napari_pffnet._qt.layers import features_from_table
+from napari_pffnet._qt.reviews import find_session, load_session
+
+from .conftest import click, open_widget, progress, squares, table_of
+
+# ------------------------------------------------------------- kept and found again
+
+
+def test_layer_saved_by_napari_finds_its_review(viewer, widget, layer, tmp_path):
+    click(widget, "accept")
+    layer.save(str(tmp_path / "mine.tif"))
+    click(widget, "reject")
+    widget.review_button.click()
+    viewer.layers.remove(layer)
+    (opened,) = viewer.open(tmp_path / "mine.tif", layer_type="labels")
+    assert load_session(opened, viewer.layers["cells"]).progress.reviewed == 2
+    widget.layer.setValue(opened)
+    widget.review_button.click()
+    assert "2 of 6 reviewed" in widget.status.text()
+    assert not (opened.data == 5).any()
+    click(widget, "undo")
+    assert (opened.data == 5).any()
+
+
+def test_image_that_was_opened_later_is_found(viewer):
+    layer = viewer.add_labels(squares(), name="cells instances")
+    widget = open_widget(viewer)
+    viewer.add_image(np.zeros((70, 100)), name="cells")
+    viewer.layers.selection.active = layer
+    widget.review_button.click()
+    assert widget.image.value() is viewer.layers["cells"]
+    widget.misses.search_button.click()
+    assert "Choose the class map" in widget.misses.text.text()
+
+
+def test_image_alone_brings_its_review_back(viewer, widget, layer):
+    click(widget, "reject")
+    widget.review_button.click()
+    viewer.layers.remove(layer)
+    viewer.layers.remove(viewer.layers["cells semantic"])
+    widget.image.setValue(viewer.layers["cells"])
+    widget.review_button.click()
+    assert progress(widget) == "1 of 6 reviewed"
+    assert viewer.layers["cells instances"].features.loc[3, "verdict"] == "rejected"
+
+
+def test_other_programs_find_the_state(widget, layer, qtbot):
+    click(widget, "reject")
+    folder = attrgetter("_run.bound.folder.path")(widget)
+
+    def is_written() -> bool:
+        file = folder / "objects.csv"
+        return file.exists() and "rejected" in file.read_text()
+
+    qtbot.waitUntil(is_written, timeout=5000)
+    assert (folder / "labels.tif").exists()
+
+
+def test_choices_are_kept_and_restored(viewer, widget):
+    widget.order.direction.click()
+    widget.zoom.setChecked(False)
+    second = open_widget(viewer)
+    assert not second.zoom.isChecked()
+    second.restore_button.click()
+    assert second.zoom.isChecked()
+    assert second.order.is_ascending()
+
+
+# ------------------------------------------------------------- what others change
+
+
+def test_live_threshold_is_taken_over(widget, layer, qtbot):
+    click(widget, "accept")
+    table = table_of(squares())
+    table["verdict"] = layer.features["verdict"].tolist()[1:]
+    table.loc[0, "area"] = 0
+    layer.data[layer.data == 1] = 0
+    layer.features = features_from_table(table)
+    qtbot.waitUntil(lambda: progress(widget) == "1 of 5 reviewed", timeout=3000)
+    click(widget, "undo")
+    assert progress(widget) == "0 of 5 reviewed"
+
+
+def test_layer_that_is_removed_ends_the_review(viewer, widget, layer):
+    click(widget, "accept")
+    viewer.layers.remove(layer)
+    assert widget.review_button.text() == "Review"
+    assert "removed" in widget.status.text()
+    assert [x.name for x in viewer.layers] == ["cells", "cells semantic"]
+
+
+def test_other_objects_end_the_review(widget, layer):
+    layer.data = np.zeros((70, 100), np.int32)
+    assert widget.review_button.text() == "Review"
+    assert find_session(layer) is None
+    assert "other objects" in widget.status.text()
+
+
+def test_outline_that_was_deleted_comes_back(viewer, widget):
+    viewer.layers.remove(viewer.layers["object under review"])
+    click(widget, "next")
+    assert "object under review" in viewer.layers
+
+
+def test_renamed_layer_stays_under_review(widget, layer):
+    layer.name = "mine"
+    click(widget, "accept")
+    assert progress(widget) == "1 of 6 reviewed"
+
+
+# ------------------------------------------------------------- other layers
+
+
+def test_plain_labels_are_reviewed_from_the_smallest_on(viewer):
+    labels = squares().astype(np.uint8)
+    labels[60, 20:30] = 0
+    labels[40:44, 0:20] = 0
+    layer = viewer.add_labels(labels)
+    widget = open_widget(viewer)
+    widget.review_button.click()
+    assert layer.selected_label == 4
+    assert layer.data.dtype == np.int32
+    assert "area" in widget.order.column.currentText()
+
+
+def test_empty_layer_has_nothing_to_review(viewer):
+    viewer.add_labels(np.zeros((20, 20), np.int32))
+    widget = open_widget(viewer)
+    widget.review_button.click()
+    assert progress(widget) == "0 of 0 reviewed"
+    click(widget, "next", "add", "split", "undo")
+
+
+def test_objects_of_a_stack_bring_their_plane(viewer):
+    plane = squares()
+    stack = np.stack([plane, np.where(plane > 0, plane + 6, 0)])
+    stack[1, 0:5] = 0
+    layer = viewer.add_labels(stack, scale=(2, 0.5, 0.5))
+    widget = open_widget(viewer)
+    widget.review_button.click()
+    assert layer.selected_label in (7, 8, 9)
+    assert viewer.dims.current_step[0] == 1
+    click(widget, "reject")
+    assert np.array_equal(stack[0], plane)
+
+
+def test_lazy_labels_are_refused_with_a_sentence(viewer):
+    dask = pytest.importorskip("dask.array", reason="dask is not installed")
+    viewer.add_labels(dask.zeros((20, 20), dtype=np.int32))
+    widget = open_widget(viewer)
+    widget.review_button.click()
+    assert "in memory" in widget.status.text()
+
+
+def test_two_layers_alike_have_a_review_each(viewer, widget, layer):
+    click(widget, "accept")
+    copy = viewer.add_labels(layer.data.copy(), name="copy")
+    second = open_widget(viewer)
+    second.layer.setValue(copy)
+    second.review_button.click()
+    click(second, "reject")
+    click(widget, "accept")
+    assert progress(widget) == "2 of 6 reviewed"

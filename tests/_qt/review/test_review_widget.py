@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from napari.layers import Labels
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtWidgets import QApplication
+
+from napari_pffnet._qt.review_object import ACTIONS
+from napari_pffnet._qt.reviews import find_session
+
+from .conftest import add_layers, click, open_widget, progress, squares
+
+if TYPE_CHECKING:
+    from napari import Viewer
+
+# ------------------------------------------------------------- verdicts and order
+
+
+def test_worst_object_comes_first_and_verdicts_lead_on(widget, layer):
+    assert layer.selected_label == 3
+    assert progress(widget) == "0 of 6 reviewed"
+    click(widget, "accept")
+    assert layer.selected_label == 5
+    click(widget, "reject")
+    assert layer.selected_label == 1
+    assert progress(widget) == "2 of 6 reviewed"
+    verdicts = layer.features["verdict"].tolist()
+    assert verdicts == ["", "", "", "accepted", "", "rejected", ""]
+
+
+def test_features_keep_a_row_for_each_label(widget, layer):
+    click(widget, "reject")
+    assert len(layer.features) == 7
+    assert "index" not in layer.features
+    assert not (layer.data == 3).any()
+
+
+def test_undo_goes_back_to_the_object(widget, layer):
+    before = layer.data.copy()
+    click(widget, "reject", "undo")
+    assert layer.selected_label == 3
+    assert np.array_equal(layer.data, before)
+    assert progress(widget) == "0 of 6 reviewed"
+    click(widget, "redo")
+    assert not (layer.data == 3).any()
+
+
+def test_previous_shows_what_has_a_verdict_already(widget, layer):
+    click(widget, "accept", "back")
+    assert layer.selected_label == 3
+    assert "accepted" in widget.objects.text.text()
+
+
+@pytest.mark.parametrize("mode", ["pan_zoom", "pick"])
+def test_object_that_is_chosen_elsewhere_is_shown(widget, layer, mode):
+    layer.mode = mode
+    layer.selected_label = 6
+    assert "Object 6" in widget.objects.text.text()
+    layer.selected_label = 0
+    assert "Object 6" in widget.objects.text.text()
+
+
+def test_last_object_is_told(widget):
+    click(widget, *["accept"] * 6)
+    assert progress(widget) == "6 of 6 reviewed"
+    assert "No other object" in widget.status.text()
+
+
+def test_order_by_any_column_either_way(widget, layer):
+    column = widget.order.column
+    column.setCurrentIndex(column.findData("quality"))
+    assert layer.selected_label == 1
+    widget.order.direction.click()
+    assert layer.selected_label == 6
+
+
+def test_filters_choose_what_is_looked_at(widget, layer):
+    widget.order.border.setCurrentText("not touching the border")
+    assert layer.selected_label == 5
+    click(widget, "accept", "accept")
+    widget.order.unreviewed.setChecked(False)
+    assert layer.selected_label == 5
+
+
+def test_histogram_line_limits_what_is_shown(widget, layer):
+    widget.trust.limit.setChecked(True)
+    widget.trust.histogram.setThreshold(0.55)
+    widget.trust.histogram.thresholdChanged.emit(0.55)
+    assert layer.selected_label == 1
+
+
+# ------------------------------------------------------------- repairs
+
+
+def test_fix_takes_the_brush_for_the_object(widget, layer):
+    click(widget, "fix")
+    assert (layer.mode, layer.selected_label) == ("paint", 3)
+    layer.paint((25, 70), 3)
+    QApplication.processEvents()
+    session = find_session(layer)
+    assert session.table.loc[2, "verdict"] == "fixed"
+    assert session.table.loc[2, "area"] == np.count_nonzero(layer.data == 3)
+    click(widget, "undo", "undo")
+    assert np.array_equal(layer.data, squares())
+
+
+def test_added_object_gets_the_next_number_and_a_row(widget, layer):
+    click(widget, "add")
+    layer.paint((30, 50), layer.selected_label)
+    layer.paint((30, 54), layer.selected_label)
+    QApplication.processEvents()
+    assert len(layer.features) == 8
+    assert layer.features.loc[7, "verdict"] == "fixed"
+    assert progress(widget) == "1 of 7 reviewed"
+    assert "Object 7" in widget.objects.text.text()
+
+
+def test_number_of_a_rejected_object_is_not_used_again(widget, layer):
+    click(widget, "reject")
+    layer.selected_label = 3
+    layer.paint((30, 50), 3)
+    QApplication.processEvents()
+    assert layer.selected_label == 7
+    assert not (layer.data == 3).any()
+
+
+def test_erasing_with_napari_counts(widget, layer):
+    layer.fill((5, 65), 0)
+    QApplication.processEvents()
+    assert layer.features.loc[3, "verdict"] == "rejected"
+
+
+def test_missed_objects_are_offered_and_added(widget, layer):
+    widget.misses.search_button.click()
+    assert widget.misses.text.text().startswith("1 place left")
+    widget.misses.add_button.click()
+    assert layer.data[65, 70] == 7
+    assert "No place is left" in widget.misses.text.text()
+
+
+def test_place_without_an_object_is_not_offered_again(widget):
+    widget.misses.search_button.click()
+    widget.misses.dismiss_button.click()
+    widget.misses.search_button.click()
+    assert "No place is left" in widget.misses.text.text()
+
+
+def test_rectangles_and_complete_images_tell_where_to_learn(viewer, widget, layer):
+    viewer.add_shapes([[[-0.5, -0.5], [-0.5, 44.5], [29.5, 44.5], [29.5, -0.5]]])
+    widget.training.mark_button.click()
+    session = find_session(layer)
+    assert session.reviewed_area().sum() == 30 * 45 - 20 * 15
+    widget.training.complete.click()
+    assert session.reviewed_area().all()
+
+
+def test_trust_is_told_when_the_truth_is_chosen(viewer, widget):
+    truth = squares()
+    truth[truth == 3] = 0
+    layer = viewer.add_labels(truth, name="truth")
+    widget.trust.truth.setValue(layer)
+    assert "1 of 6 objects is bad" in widget.trust.text.text()
+
+
+# ------------------------------------------------------------- keys and mouse
+
+
+def test_no_key_of_labels_layers_is_taken():
+    ours = {key for action in ACTIONS for key in action.keys}
+    taken = {str(key).replace("+", "-") for key in Labels.class_keymap}
+    taken |= {"E", "P", "F", "L", "Z", "M", "X", "B", "V", "Shift-V", *"1234567"}
+    assert ours & taken <= {"Control-Z", "Control-Shift-Z"}
+
+
+def test_keys_work_on_the_canvas_and_are_given_back(shown_viewer, qtbot):
+    layer = add_layers(shown_viewer)
+    widget = open_widget(shown_viewer)
+    widget.review_button.click()
+    canvas = attrgetter("_qt_viewer.canvas.native")(shown_viewer.window)
+    for key in (Qt.Key.Key_A, Qt.Key.Key_R, Qt.Key.Key_T):
+        qtbot.keyClick(canvas, key)
+    assert layer.features.loc[1, "verdict"] == "fixed"
+    assert layer.features["verdict"].tolist()[3:] == ["accepted", "", "rejected", ""]
+    qtbot.keyClick(canvas, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    qtbot.keyClick(canvas, Qt.Key.Key_U)
+    assert (layer.data == 5).any()
+    shifted = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
+    qtbot.keyClick(canvas, Qt.Key.Key_Z, shifted)
+    assert not (layer.data == 5).any()
+    widget.review_button.click()
+    assert not layer.keymap
+
+
+def at(viewer: Viewer, y: float, x: float) -> QPoint:
+    """Return where a pixel is drawn."""
+    canvas = attrgetter("_qt_viewer.canvas.native")(viewer.window)
+    camera = getattr(viewer, "scene", viewer).camera
+    dy, dx = (np.array([y, x]) - camera.center[-2:]) * camera.zoom
+    return QPoint(round(canvas.width() / 2 + dx), round(canvas.height() / 2 + dy))
+
+
+def test_mouse_merges_splits_and_deletes(shown_viewer, qtbot):
+    layer = add_layers(shown_viewer)
+    widget = open_widget(shown_viewer)
+    widget.zoom.setChecked(False)
+    widget.review_button.click()
+    canvas = attrgetter("_qt_viewer.canvas.native")(shown_viewer.window)
+    qtbot.wait(50)
+    left = Qt.MouseButton.LeftButton
+    while layer.selected_label != 1:
+        click(widget, "next")
+    click(widget, "merge")
+    qtbot.mouseClick(canvas, left, pos=at(shown_viewer, 10, 40))
+    assert (layer.data[0:20, 0:50] == 1).all()
+    click(widget, "split")
+    qtbot.mousePress(canvas, left, pos=at(shown_viewer, -4, 25))
+    for y in range(0, 24, 4):
+        qtbot.mouseMove(canvas, at(shown_viewer, y, 25))
+        qtbot.wait(5)
+    qtbot.mouseRelease(canvas, left, pos=at(shown_viewer, 24, 25))
+    assert set(np.unique(layer.data[0:20, 0:50])) == {1, 7}
+    click(widget, "delete")
+    qtbot.mouseClick(canvas, left, pos=at(shown_viewer, 10, 40))
+    assert layer.mouse_pan
+    assert (layer.features["verdict"] == "rejected").sum() == 1
+    click(widget, *["undo"] * 3)
+    assert np.array_equal(layer.data, squares())
