@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from napari_pffnet.training import Step, TrainingResult, ValidationStep
 
 _DEFAULTS = DataConfig()
+_BESIDE = (".last.safetensors", ".state.safetensors", ".log.csv")
+"""Endings of what a training leaves beside its checkpoint."""
 
 
 def train(
@@ -92,8 +94,7 @@ def train(
     is_first = console.is_first_process()
     if not resume and is_first:
         # A run that was killed early has left a state and no checkpoint.
-        endings = (".last.safetensors", ".state.safetensors", ".log.csv")
-        others = [out.with_name(out.stem + ending) for ending in endings]
+        others = [out.with_name(out.stem + ending) for ending in _BESIDE]
         check_free([out, *others], overwrite=overwrite, remedy="--resume to go on")
     if not is_first:
         # The first process says the same.
