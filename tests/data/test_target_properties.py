@@ -69,7 +69,7 @@ def test_a_mask_target_on_its_own_box_has_the_area_of_the_object(truth):
         # As many samples in each pixel, so that their share is exact.
         size = math.lcm(y1 - y0, x1 - x0)
         box, number = target.boxes[i : i + 1], torch.tensor([i])
-        found = mask_targets(target, box, number, size)
+        found = mask_targets([target], box, torch.tensor([0]), number, size)
         box_area = (y1 - y0) * (x1 - x0)
         torch.testing.assert_close(found.covered.mean() * box_area, target.areas[i])
         hidden = target.ignore[y0:y1, x0:x1].float().mean()
@@ -81,7 +81,8 @@ def test_a_mask_target_on_its_own_box_has_the_area_of_the_object(truth):
 def test_where_nothing_is_hidden_all_is_known(truth):
     labels, _, _ = truth
     target = image_target(labels, min_area=1)
-    found = mask_targets(target, target.boxes, torch.arange(len(target.boxes)), 7)
+    numbers = torch.arange(len(target.boxes))
+    found = mask_targets([target], target.boxes, numbers * 0, numbers, 7)
     assert (found.known == 1).all()
     assert ((found.covered >= 0) & (found.covered <= 1)).all()
 

@@ -8,7 +8,7 @@ import torch
 
 from napari_pffnet.instances import Instances
 from napari_pffnet.pffnet.structures import ImageTarget
-from napari_pffnet.pffnet.targets import mask_targets
+from napari_pffnet.pffnet.targets import MaskTargets, mask_targets
 
 
 def ellipse(side_y: float, side_x: float, angle: float, shape: int = 140) -> np.ndarray:
@@ -36,9 +36,15 @@ def target_of(label_map: np.ndarray, ignore: np.ndarray | None = None) -> ImageT
     )
 
 
+def targets_of_one(target: ImageTarget, boxes: torch.Tensor, size: int) -> MaskTargets:
+    """Return the targets of an image whose objects are in the order of the boxes."""
+    numbers = torch.arange(len(boxes))
+    return mask_targets([target], boxes, torch.zeros_like(numbers), numbers, size)
+
+
 def painted_back(mask: np.ndarray) -> np.ndarray:
     target = target_of(mask.astype(int))
-    grid = mask_targets(target, target.boxes, torch.tensor([0]), 28).covered
+    grid = targets_of_one(target, target.boxes, 28).covered
     instances = Instances.from_mask_grids(
         grid.numpy(),
         target.boxes.numpy(),
@@ -69,14 +75,14 @@ def test_only_the_own_object_counts() -> None:
     labels[:, :4] = 1
     labels[:, 4:] = 2
     boxes = torch.tensor([[0.0, 0, 8, 8], [0.0, 0, 8, 8]])
-    grids = mask_targets(target_of(labels), boxes, torch.tensor([0, 1]), 4).covered
+    grids = targets_of_one(target_of(labels), boxes, 4).covered
     assert grids[0].mean(0).tolist() == [1, 1, 0, 0]
     assert grids[1].mean(0).tolist() == [0, 0, 1, 1]
 
 
 def test_outside_of_the_image_is_known_background() -> None:
     target = target_of(np.ones((8, 8), int))
-    got = mask_targets(target, torch.tensor([[4.0, 0, 12, 8]]), torch.tensor([0]), 4)
+    got = targets_of_one(target, torch.tensor([[4.0, 0, 12, 8]]), 4)
     assert got.covered[0].mean(0).tolist() == [1, 1, 0, 0]
     assert (got.known == 1).all()
 
@@ -87,5 +93,26 @@ def test_ignored_pixels_are_not_known() -> None:
     labels = np.ones((8, 8), int)
     labels[:4] = 0
     target = target_of(labels, ignore)
-    got = mask_targets(target, torch.tensor([[0.0, 0, 8, 8]]), torch.tensor([0]), 4)
+    got = targets_of_one(target, torch.tensor([[0.0, 0, 8, 8]]), 4)
     assert got.known[0].mean(1).tolist() == [0, 0, 1, 1]
+
+
+def test_rois_read_the_image_that_they_lie_in() -> None:
+    left, right = np.zeros((8, 8), int), np.zeros((8, 8), int)
+    left[:, :4], right[:, 4:] = 1, 1
+    hidden = np.zeros((8, 8), bool)
+    hidden[:4] = True
+    right[:4] = 0
+    got = mask_targets(
+        [target_of(left), target_of(right, hidden)],
+        torch.tensor([[0.0, 0, 8, 8]] * 3),
+        torch.tensor([1, 0, 1]),
+        torch.tensor([0, 0, 0]),
+        4,
+    )
+    assert [c.mean(0).tolist() for c in got.covered] == [
+        [0, 0, 0.5, 0.5],
+        [1, 1, 0, 0],
+        [0, 0, 0.5, 0.5],
+    ]
+    assert got.known.mean((1, 2)).tolist() == [0.5, 1, 0.5]

@@ -9,6 +9,7 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 MAX_LOG_SCALE = math.log(1000 / 16)
 """Largest change of a side that a regression may ask for (as Faster R-CNN)."""
@@ -56,12 +57,11 @@ def ignored_fraction(boxes: Tensor, ignore: Tensor) -> Tensor:
     From a summed-area table at the boxes' rounded corners; what sticks out of
     the image does not count.
     """
-    table = torch.zeros(
-        (ignore.shape[0] + 1, ignore.shape[1] + 1), device=ignore.device
-    )
-    table[1:, 1:] = ignore.float().cumsum(0).cumsum(1)
-    high_y, high_x = ignore.shape
-    x0, x1 = (boxes[:, i].round().long().clamp(0, high_x) for i in (0, 2))
-    y0, y1 = (boxes[:, i].round().long().clamp(0, high_y) for i in (1, 3))
-    inside = table[y1, x1] - table[y0, x1] - table[y1, x0] + table[y0, x0]
-    return inside / ((x1 - x0) * (y1 - y0)).clamp(min=1)
+    counts = ignore.float().cumsum(0).cumsum(1)
+    table = F.pad(counts, (1, 0, 1, 0))
+    x = boxes[:, 0::2].round().long().clamp(0, ignore.shape[1])
+    y = boxes[:, 1::2].round().long().clamp(0, ignore.shape[0])
+    corners = table[y[:, :, None], x[:, None, :]]
+    lower, upper = corners[:, 1], corners[:, 0]
+    inside = lower[:, 1] - lower[:, 0] - upper[:, 1] + upper[:, 0]
+    return inside / (x.diff() * y.diff()).squeeze(1).clamp(min=1)

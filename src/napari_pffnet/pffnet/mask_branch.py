@@ -51,23 +51,6 @@ class QualityExamples:
     wanted: Tensor
 
 
-def roi_mask_targets(
-    rois: SampledRoIs, targets: list[ImageTarget], size: int
-) -> MaskTargets:
-    """Sample the targets of the positive RoIs of a batch, in their order.
-
-    The RoIs of one image must stand together, in the order of the images.
-    """
-    parts = [
-        mask_targets(t, rois.boxes[here], rois.objects[here], size)
-        for i, t in enumerate(targets)
-        for here in (rois.image_index == i,)
-    ]
-    return MaskTargets(
-        torch.cat([p.covered for p in parts]), torch.cat([p.known for p in parts])
-    )
-
-
 def quality_examples(output: MaskOutput, wanted: Tensor) -> QualityExamples:
     """Return what quality learns if it shall say ``wanted`` (R,) of masks."""
     logits = object_logits(output.logits).detach()
@@ -115,7 +98,9 @@ class MaskBranch(nn.Module):
     ) -> tuple[MaskTargets, QualityExamples]:
         """Return the mask targets of positive RoIs and what quality learns of them."""
         logits = object_logits(output.logits)
-        truth = roi_mask_targets(rois, targets, logits.shape[-1])
+        truth = mask_targets(
+            targets, rois.boxes, rois.image_index, rois.objects, logits.shape[-1]
+        )
         areas = gather(rois, [t.areas for t in targets])
         wanted = quality_targets(logits, truth.covered, rois.boxes, areas)
         return truth, quality_examples(output, wanted)

@@ -13,6 +13,8 @@ from napari_pffnet.pffnet.boxes import ignored_fraction
 NEGATIVE = -1
 UNUSED = -2
 _PAIRS_A_CHUNK = 250_000
+_PAIRS_A_CHUNK_CUDA = 32_000_000
+"""A GPU waits for each chunk to be asked for, and has no cache to be spared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +47,13 @@ def best_overlaps(boxes: Tensor, truth: Tensor) -> Overlaps:
     """
     chunks, best_iou = [], truth.new_zeros(len(truth))
     best = torch.zeros(len(truth), dtype=torch.long, device=boxes.device)
-    size = max(1, _PAIRS_A_CHUNK // len(truth))
+    pairs = _PAIRS_A_CHUNK_CUDA if boxes.is_cuda else _PAIRS_A_CHUNK
+    size = max(1, pairs // len(truth))
     for start in range(0, len(boxes), size):
         table = box_iou(boxes[start : start + size], truth)
         chunks.append(table.max(1))
         column_iou, column = table.max(0)
-        better = column_iou > best_iou
-        best[better] = column[better] + start
+        best = torch.where(column_iou > best_iou, column + start, best)
         best_iou = torch.maximum(best_iou, column_iou)
     return Overlaps(
         torch.cat([c.values for c in chunks]),
@@ -97,7 +99,7 @@ def match(
     if len(truth) and len(boxes):
         found = best_overlaps(boxes, truth)
         iou = found.iou
-        matched[iou >= negative_iou] = UNUSED
+        matched = matched.masked_fill(iou >= negative_iou, UNUSED)
         positive = iou >= positive_iou
         if low_quality:
             # Ties of the best overlap are all positive: a small object lies
@@ -110,7 +112,8 @@ def match(
             reached = torch.nonzero(free).flatten()
             matched[found.best[reached]] = reached
     if ignore.any():
-        matched[ignored_fraction(boxes, ignore) > 0.5] = UNUSED
+        unknown = ignored_fraction(boxes, ignore) > 0.5
+        matched = matched.masked_fill(unknown, UNUSED)
     return matched, iou
 
 

@@ -124,8 +124,11 @@ class RegionProposalNetwork(nn.Module):
     def propose(self, output: RPNOutput, shape_yx: tuple[int, int]) -> list[Tensor]:
         """Return the proposals (P, 4) of each image, best first."""
         limits = self._train_limits if self.training else self._test_limits
-        n_images = len(output.objectness[0])
-        return [_propose(output, i, shape_yx, limits) for i in range(n_images)]
+        boxes, scores, levels = _best_of_levels(output, shape_yx, limits.pre_nms)
+        return [
+            _propose(*image, levels, limits)
+            for image in zip(boxes, scores, strict=True)
+        ]
 
     def losses(
         self, output: RPNOutput, targets: list[ImageTarget]
@@ -134,24 +137,25 @@ class RegionProposalNetwork(nn.Module):
         anchors = torch.cat(output.anchors)
         logits = torch.cat(output.objectness, 1)
         deltas = torch.cat(output.deltas, 1)
-        chosen_logits, wanted_logits, chosen_deltas, wanted_deltas = [], [], [], []
+        rows, objects, boxes = [], [], []
         for image, target in enumerate(targets):
-            matched, rows = self._sample(anchors, target)
-            positive = rows[matched[rows] >= 0]
-            chosen_logits.append(logits[image, rows])
-            wanted_logits.append((matched[rows] >= 0).float())
-            chosen_deltas.append(deltas[image, positive])
-            truth = target.boxes[matched[positive]]
-            wanted_deltas.append(box_ops.encode(truth, anchors[positive], _WEIGHTS))
-        seen = torch.cat(chosen_logits)
+            matched, chosen = self._sample(anchors, target)
+            found = matched[chosen]
+            rows.append(image * len(anchors) + chosen)
+            objects.append(found)
+            boxes.append(target.boxes[found[found >= 0]])
+        # One look-up for all images: each has a gradient as large as all logits.
+        row, is_object = torch.cat(rows), torch.cat(objects) >= 0
+        positive = row[is_object]
+        seen = logits.flatten()[row]
         objectness = F.binary_cross_entropy_with_logits(
-            seen, torch.cat(wanted_logits), reduction="sum"
+            seen, is_object.float(), reduction="sum"
         )
+        references = anchors[positive % len(anchors)]
+        wanted = box_ops.encode(torch.cat(boxes), references, _WEIGHTS)
         return {
             "rpn_objectness": objectness / max(len(seen), 1),
-            "rpn_box": box_loss(
-                torch.cat(chosen_deltas), torch.cat(wanted_deltas), len(seen)
-            ),
+            "rpn_box": box_loss(deltas.flatten(0, 1)[positive], wanted, len(seen)),
         }
 
     def _sample(self, anchors: Tensor, target: ImageTarget) -> tuple[Tensor, Tensor]:
@@ -171,22 +175,40 @@ class RegionProposalNetwork(nn.Module):
         return matched, rows
 
 
-def _propose(
-    output: RPNOutput, image: int, shape_yx: tuple[int, int], limits: ProposalLimits
-) -> Tensor:
-    """Return the best proposals of one image after NMS within each level."""
-    boxes, scores, levels = [], [], []
-    for i, (logits, deltas, anchors) in enumerate(
+def _best_of_levels(
+    output: RPNOutput, shape_yx: tuple[int, int], most: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the best boxes of each level.
+
+    All images at once: on a GPU the number of operations counts, not their size.
+
+    Returns
+    -------
+    boxes, scores
+        (B, N, 4) inside the image, and (B, N).
+    levels
+        (N,) which level each is of.
+    """
+    logits, deltas, references, levels = [], [], [], []
+    for i, (objectness, changes, anchors) in enumerate(
         zip(output.objectness, output.deltas, output.anchors, strict=True)
     ):
-        n = min(limits.pre_nms, logits.shape[1])
-        top, rows = logits[image].topk(n)
-        decoded = box_ops.decode(deltas[image, rows], anchors[rows], _WEIGHTS)
-        boxes.append(box_ops.clip(decoded, shape_yx))
-        scores.append(top.sigmoid())
-        levels.append(torch.full_like(rows, i))
-    all_boxes, all_scores = torch.cat(boxes), torch.cat(scores)
-    usable = box_ops.has_extent(all_boxes) & (all_scores >= limits.min_score)
-    all_boxes, all_scores = all_boxes[usable], all_scores[usable]
-    keep = batched_nms(all_boxes, all_scores, torch.cat(levels)[usable], limits.nms_iou)
-    return all_boxes[keep[: limits.post_nms]]
+        top, rows = objectness.topk(min(most, objectness.shape[1]))
+        logits.append(top)
+        deltas.append(changes.gather(1, rows[..., None].expand(-1, -1, 4)))
+        references.append(anchors[rows])
+        levels.append(torch.full_like(rows[0], i))
+    boxes = box_ops.decode(torch.cat(deltas, 1), torch.cat(references, 1), _WEIGHTS)
+    scores = torch.cat(logits, 1).sigmoid()
+    return box_ops.clip(boxes, shape_yx), scores, torch.cat(levels)
+
+
+def _propose(
+    boxes: Tensor, scores: Tensor, levels: Tensor, limits: ProposalLimits
+) -> Tensor:
+    """Return the best proposals of one image after NMS within each level."""
+    usable = box_ops.has_extent(boxes) & (scores >= limits.min_score)
+    rows = torch.nonzero(usable).flatten()
+    boxes = boxes[rows]
+    keep = batched_nms(boxes, scores[rows], levels[rows], limits.nms_iou)
+    return boxes[keep[: limits.post_nms]]

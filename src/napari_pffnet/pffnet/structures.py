@@ -33,10 +33,6 @@ class ImageTarget:
     areas: Tensor
     ignore: Tensor
 
-    def to(self, device: torch.device | str) -> Self:
-        """Return the same target on another device."""
-        return type(self)(*(getattr(self, f.name).to(device) for f in fields(self)))
-
     @property
     def semantic(self) -> Tensor:
         """(Y, X) int64 class map, 0 = background, -1 = ignored."""

@@ -2,32 +2,81 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from napari_pffnet.pffnet.structures import ImageTarget
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from napari_pffnet.config import TrainConfig
     from napari_pffnet.data.dataset import CropDataset
-    from napari_pffnet.pffnet.structures import ImageTarget
     from napari_pffnet.training.processes import Processes
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Images (B, C, Y, X) float32 in [0, 1] and one target an image."""
+    """Images and the truth about them, in few tensors.
+
+    Each tensor that comes from another process or goes to a GPU costs its time,
+    whatever its size.
+
+    Attributes
+    ----------
+    images
+        (B, C, Y, X) float32 in [0, 1].
+    label_maps, ignore
+        (B, Y, X), as those of `ImageTarget`.
+    boxes, class_ids, areas
+        Those of the objects of all images, one after the other.
+    counts
+        Number of objects of each image.
+    """
 
     images: Tensor
-    targets: list[ImageTarget]
+    label_maps: Tensor
+    ignore: Tensor
+    boxes: Tensor
+    class_ids: Tensor
+    areas: Tensor
+    counts: list[int]
 
-    def to(self, device: torch.device) -> Batch:
+    @classmethod
+    def of(cls, items: Sequence[tuple[Tensor, ImageTarget]]) -> Self:
+        """Gather crops, all of one size."""
+        images, targets = zip(*items, strict=True)
+        return cls(
+            torch.stack(images),
+            torch.stack([t.label_map for t in targets]),
+            torch.stack([t.ignore for t in targets]),
+            torch.cat([t.boxes for t in targets]),
+            torch.cat([t.class_ids for t in targets]),
+            torch.cat([t.areas for t in targets]),
+            [len(t.boxes) for t in targets],
+        )
+
+    @property
+    def targets(self) -> list[ImageTarget]:
+        """One an image."""
+        objects = (self.boxes, self.class_ids, self.areas)
+        parts = (values.split(self.counts) for values in objects)
+        return [
+            ImageTarget(*target)
+            for target in zip(self.label_maps, *parts, self.ignore, strict=True)
+        ]
+
+    def to(self, device: torch.device) -> Self:
         """Return the same batch on another device."""
-        return Batch(self.images.to(device), [t.to(device) for t in self.targets])
+        values = [getattr(self, field.name) for field in fields(self)]
+        there: list[Any] = [
+            v.to(device) if isinstance(v, Tensor) else v for v in values
+        ]
+        return type(self)(*there)
 
 
 def pass_numbers(step: int, config: TrainConfig, processes: Processes) -> range:
@@ -70,14 +119,8 @@ def iterate_batches(
             for number in pass_numbers(step, config, processes)
         ),
         num_workers=config.workers,
-        collate_fn=_gather,
+        collate_fn=Batch.of,
     )
     batches = iter(loader)
     for _ in steps:
         yield [next(batches) for _ in range(config.accumulate)]
-
-
-def _gather(items: list[tuple[Tensor, ImageTarget]]) -> Batch:
-    """Stack crops, all of one size."""
-    images, targets = zip(*items, strict=True)
-    return Batch(torch.stack(images), list(targets))
