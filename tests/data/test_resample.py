@@ -37,3 +37,13 @@ def test_a_part_is_cut_from_the_whole_and_reads_no_more_than_it_needs(size):
     factor = 200 / size[0]
     assert min(read)[0] >= 20 * factor - 2 * max(factor, 1)
     assert max(stop for _, stop in read) <= 100 * factor + 2 * max(factor, 1)
+
+
+def test_one_channel_shown_as_several_stays_one():
+    image = np.random.default_rng(0).random((70, 81, 1), dtype=np.float32)
+    shown = np.broadcast_to(image, (70, 81, 3))
+    size = (140, 100)
+    whole = slice(0, 140), slice(0, 100)
+    result = resample(lambda y, x: shown[y, x], (70, 81), size, whole)
+    np.testing.assert_allclose(result, _by_torch(shown.copy(), size), atol=1e-5)
+    assert result.strides[-1] == 0

@@ -217,6 +217,15 @@ def test_detections_of_any_image_size(
         assert output.semantic_logits is None
 
 
+def test_an_image_ends_in_black_as_in_training(tiny_config: ModelConfig) -> None:
+    network = make(tiny_config)
+    image = torch.rand(1, 3, 70, 90)
+    shown = network.standardise(image)
+    assert shown.shape == (1, 3, 96, 96)
+    black = torch.nn.functional.pad(image, (0, 6, 0, 26))
+    assert torch.equal(shown, network.standardise(black))
+
+
 def test_several_classes_and_channels(tiny_config: ModelConfig) -> None:
     target = squares(9, 64)
     class_ids = torch.tensor([1, 2, 3] * 3)

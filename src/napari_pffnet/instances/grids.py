@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     FloatArray = NDArray[np.floating[Any]]
+    # Along an axis, for each pixel centre: the cells around it, and how far it is from
+    # the first to the second.
+    Cells = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
 
 
 def windows_of(boxes_xyxy: FloatArray, shape: tuple[int, int]) -> NDArray[np.int64]:
@@ -20,25 +26,48 @@ def windows_of(boxes_xyxy: FloatArray, shape: tuple[int, int]) -> NDArray[np.int
     return windows
 
 
-def paste(grid: FloatArray, box: list[float], window: list[int]) -> NDArray[np.bool_]:
-    """Evaluate one (M, M) mask at the pixel centres of its window."""
-    x0, y0, x1, y1 = box
-    low, high, part = _cells(window[0], window[2], y0, y1, len(grid))
-    rows = grid[low] + (grid[high] - grid[low]) * part[:, None]
-    low, high, part = _cells(window[1], window[3], x0, x1, len(grid))
-    left = rows[:, low]
-    return np.asarray(left + (rows[:, high] - left) * part > 0.5)
+def paste(
+    grids: FloatArray, boxes_xyxy: FloatArray, windows: NDArray[np.int64]
+) -> list[NDArray[np.bool_]]:
+    """Evaluate (N, M, M) masks at the pixel centres of their (N, 4) windows."""
+    x0, y0, x1, y1 = np.asarray(boxes_xyxy, np.float64).reshape(-1, 4).T
+    rows = _cells(windows[:, 0], windows[:, 2], y0, y1, grids.shape[-1])
+    columns = _cells(windows[:, 1], windows[:, 3], x0, x1, grids.shape[-1])
+    return [_sample(*mask) for mask in zip(grids, rows, columns, strict=True)]
+
+
+def _sample(grid: FloatArray, row: Cells, column: Cells) -> NDArray[np.bool_]:
+    low, high, part = row
+    upper = grid.take(low, 0)
+    rows = upper + (grid.take(high, 0) - upper) * part[:, None]
+    low, high, part = column
+    left = rows.take(low, 1)
+    return np.asarray(left + (rows.take(high, 1) - left) * part > 0.5)
 
 
 def _cells(
-    first: int, last: int, start: float, stop: float, cells: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """Find the two cells around each pixel centre and how far it is between them."""
-    scale = cells / max(stop - start, 1e-6)
-    place = (np.arange(first, last) + (0.5 - start)) * scale - 0.5
+    first: NDArray[np.int64],
+    last: NDArray[np.int64],
+    start: NDArray[np.float64],
+    stop: NDArray[np.float64],
+    cells: int,
+) -> Iterator[Cells]:
+    """Find the cells of (N,) masks along an axis, all at once: they are many.
+
+    Mask ``i`` has the pixels from ``first[i]`` to ``last[i]``, and its box reaches from
+    ``start[i]`` to ``stop[i]``.
+    """
+    counts = last - first
+    ends = counts.cumsum()
+    mask = np.repeat(np.arange(len(counts)), counts)
+    pixel = np.arange(len(mask)) - (ends - counts - first)[mask]
+    scale = cells / np.maximum(stop - start, 1e-6)
+    place = (pixel + (0.5 - start)[mask]) * scale[mask] - 0.5
     place = place.clip(0, cells - 1)
     low = place.astype(np.int64)
-    return low, np.minimum(low + 1, cells - 1), (place - low).astype(np.float32)
+    high, part = np.minimum(low + 1, cells - 1), (place - low).astype(np.float32)
+    for begin, end in pairwise([0, *ends.tolist()]):
+        yield low[begin:end], high[begin:end], part[begin:end]
 
 
 def mask_extent(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:

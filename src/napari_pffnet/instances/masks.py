@@ -169,12 +169,7 @@ class Instances:
             (Y, X) of the image.
         """
         windows = windows_of(boxes_xyxy, shape)
-        crops = [
-            paste(grid, box, window)
-            for grid, box, window in zip(
-                probabilities, boxes_xyxy.tolist(), windows.tolist(), strict=True
-            )
-        ]
+        crops = paste(probabilities, boxes_xyxy, windows)
         found = cls._from_windows(crops, windows, class_ids, scores, qualities, shape)
         return found.select(found.areas > 0)
 

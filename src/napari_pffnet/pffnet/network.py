@@ -263,14 +263,15 @@ class PFFNet(nn.Module):
         return Detections(boxes, class_ids, scores, qualities, mask_logits)
 
     def standardise(self, images: Tensor) -> Tensor:
-        """Subtract the mean, divide by the standard deviation, pad with zeros.
+        """Pad with black, subtract the mean, divide by the standard deviation.
 
         The sides become multiples of 32 and at least 64: with less, the norms
-        of the deepest stages see a single pixel.
+        of the deepest stages see a single pixel.  Black is what lies beyond an image
+        in training; next to grey, objects at the border of an image were missed.
         """
         padding = [
             max(_SMALLEST, -(-side // _MULTIPLE) * _MULTIPLE) - side
             for side in images.shape[-2:]
         ]
-        standard = (images - self.mean) / self.std
-        return F.pad(standard, (0, padding[1], 0, padding[0]))
+        padded = F.pad(images, (0, padding[1], 0, padding[0]))
+        return (padded - self.mean) / self.std

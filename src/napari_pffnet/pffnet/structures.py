@@ -72,10 +72,6 @@ class Detections:
         """Return the candidates at ``index`` (positions or a bool mask)."""
         return type(self)(*(getattr(self, f.name)[index] for f in fields(self)))
 
-    def to(self, device: torch.device | str) -> Self:
-        """Return the same candidates on another device."""
-        return type(self)(*(getattr(self, f.name).to(device) for f in fields(self)))
-
 
 @dataclass(frozen=True, slots=True)
 class NetworkOutput:

@@ -56,6 +56,9 @@ def classes_of_core(logits: Tensor, tile: Tile, scaled: Scaled) -> ClassPatch:
         )
     )
     pixels = np.empty((rows.stop - rows.start, columns.stop - columns.start), np.uint8)
+    if len(logits) == 2:
+        # Of two classes the difference tells, with half as much to interpolate.
+        logits = logits[1:] - logits[:1]
     edges = [*range(rows.start, rows.stop, _STRIP), rows.stop]
     # Whole images of float logits do not fit: strip by strip.
     for start, stop in pairwise(edges):
@@ -67,10 +70,12 @@ def classes_of_core(logits: Tensor, tile: Tile, scaled: Scaled) -> ClassPatch:
 
 
 def _most_likely(logits: Tensor) -> Tensor:
-    """Return the class of the largest logit, (Y, X) uint8; of equal ones the first."""
-    if len(logits) == 2:
-        # Of two classes a comparison tells, in an eighth of the time on a CPU.
-        return (logits[1] > logits[0]).to(torch.uint8)
+    """Return the class of the largest logit, (Y, X) uint8; of equal ones the first.
+
+    A single one is that of class 1 less that of class 0.
+    """
+    if len(logits) == 1:
+        return (logits[0] > 0).to(torch.uint8)
     return logits.argmax(0).to(torch.uint8)
 
 
