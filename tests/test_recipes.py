@@ -146,12 +146,3 @@ def test_the_thresholds_are_those_that_suit_both_sets(release):
     value, chosen = release["best_thresholds"](sets)
     assert chosen == choices[2]
     assert value == pytest.approx((1 + 2 / 3) / 2)
-
-
-def test_a_mean_of_quality_branches_begins_where_the_first_lacks_a_layer():
-    script = runpy.run_path(str(RECIPES / "average_quality.py"), run_name="recipe")
-    before, after = torch.nn.Linear(2, 1, bias=False), torch.nn.Linear(2, 1)
-    mean = script["average"](before, after, 0.4)
-    expected = 0.6 * before.weight + 0.4 * after.weight
-    torch.testing.assert_close(mean["weight"], expected.detach())
-    torch.testing.assert_close(mean["bias"], 0.4 * after.bias.detach())
