@@ -46,7 +46,7 @@ def segment(viewer: Viewer, widget: Any, qtbot: QtBot) -> Labels:
 def be_lenient_for_a_moment(widget: Any, layer: Labels, qtbot: QtBot) -> None:
     """Move the slider down and back: more objects, without running the network."""
     rows = len(layer.features)
-    widget.thresholds.score.setValue(0.3)
+    widget.thresholds.score.setValue(0.05)
     qtbot.waitUntil(lambda: len(layer.features) > rows, timeout=5000)
     widget.thresholds.reset_button.click()
     widget.thresholds.apply_button.click()
