@@ -123,7 +123,7 @@ with open("/proc/self/statm") as file:
         int(pages) * resource.getpagesize() for pages in file.read().split()[:2]
     )
 needed = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - resident
-# Where other programs have taken the pages of libraries, this is more than is needed.
+# Too much where pages of libraries were taken back meanwhile: so, step by step.
 for step in range(8):
     limit = reserved + int(0.8 ** (step + 1) * needed)
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
+from napari_pffnet.data.axes import repeat_channels
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -48,10 +50,10 @@ def resample(
         )
         for start in range(rows.start, rows.stop, _ROWS)
     ]
-    if all(band.strides[-1] == 0 for band in bands):
-        one = np.concatenate([band[..., :1] for band in bands])
-        return np.broadcast_to(one, (*one.shape[:2], bands[0].shape[2]))
-    return np.concatenate(bands)
+    shown = bands[0].shape[2]
+    if bands[0].strides[-1] == 0:
+        bands = [band[..., :1] for band in bands]
+    return np.asarray(repeat_channels(np.concatenate(bands), shown), np.float32)
 
 
 def _band(
@@ -64,23 +66,16 @@ def _band(
     source_rows, down = _weights(shape[0], resized[0], rows)
     source_columns, across = _weights(shape[1], resized[1], columns)
     pixels = read(source_rows, source_columns)
+    shown = pixels.shape[2]
     if pixels.strides[-1] == 0:
         # One channel, shown as several: it is resized once.
-        one = _resized(pixels[..., :1], down, across)
-        return np.broadcast_to(one, (*one.shape[:2], pixels.shape[2]))
-    return _resized(pixels, down, across)
-
-
-def _resized(
-    pixels: NDArray[np.float32],
-    down: sparse.csr_matrix[np.float32],
-    across: sparse.csr_matrix[np.float32],
-) -> NDArray[np.float32]:
+        pixels = pixels[..., :1]
     height, width, channels = pixels.shape
     fewer = down @ pixels.reshape(height, -1)
     turned = fewer.reshape(-1, width, channels).transpose(1, 0, 2)
     done: NDArray[np.float32] = across @ turned.reshape(width, -1)
-    return done.reshape(-1, fewer.shape[0], channels).transpose(1, 0, 2)
+    done = done.reshape(-1, fewer.shape[0], channels).transpose(1, 0, 2)
+    return np.asarray(repeat_channels(done, shown), np.float32)
 
 
 def _weights(
