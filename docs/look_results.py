@@ -143,7 +143,13 @@ def look_at_set(
 
 def fingerprint(model: pff.Model) -> str:
     """Return a hash of the weights and of the settings that a result depends on."""
-    sizes = {"diameter", "diameter_range", "least_diameter", "tile_size"}
+    sizes = {
+        "diameter",
+        "diameter_range",
+        "least_diameter",
+        "magnified_diameter",
+        "tile_size",
+    }
     kept = {"model", "normalization", "thresholds"} | sizes
     # Without defaults, so that an option of tomorrow leaves old results valid.
     settings = model.info.model_dump_json(include=kept, exclude_defaults=True)

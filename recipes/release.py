@@ -88,6 +88,8 @@ class Variant:
         Box NMS among detections.
     least_diameter
         Smaller objects are magnified, pixels; None: as the checkpoint says.
+    magnified_diameter
+        What they are magnified to, pixels; None: as the checkpoint says.
     mask_offset
         Added to the logits of masks: below 0 they become smaller.
     certainty
@@ -97,6 +99,7 @@ class Variant:
     checkpoint: Path
     nms_iou: float
     least_diameter: float | None
+    magnified_diameter: float | None
     mask_offset: float
     certainty: float
 
@@ -113,8 +116,12 @@ class Variant:
         network = build_network(config)
         # What it lacks are the weights of score and certainty, which are 0 until set.
         network.load_state_dict(network.state_dict() | model.network.state_dict())
-        least = self.least_diameter or model.info.least_diameter
-        info = model.info.model_copy(update={"model": config, "least_diameter": least})
+        sizes = {
+            "least_diameter": self.least_diameter,
+            "magnified_diameter": self.magnified_diameter,
+        }
+        given = {name: size for name, size in sizes.items() if size is not None}
+        info = model.info.model_copy(update={"model": config, **given})
         with torch.no_grad():
             network.mask_branch.generator.conv5.bias[-1] += self.mask_offset
             network.mask_branch.quality.certainty_weight += self.certainty
@@ -315,6 +322,9 @@ def main() -> None:
         "--least-diameter", type=float, nargs="+", help="smaller ones are magnified"
     )
     parser.add_argument(
+        "--magnified-diameter", type=float, nargs="+", help="what they are magnified to"
+    )
+    parser.add_argument(
         "--mask-offset", type=float, nargs="+", default=[0.0], help="added to logits"
     )
     parser.add_argument(
@@ -335,6 +345,7 @@ def main() -> None:
         for values in product(
             options.nms,
             options.least_diameter or [None],
+            options.magnified_diameter or [None],
             options.mask_offset,
             options.certainty,
         )

@@ -22,17 +22,21 @@ from napari_pffnet.cli.console import is_first_process
 from napari_pffnet.config import Recipe
 from napari_pffnet.data.pack import read_pack
 from napari_pffnet.data.pairs import load_pairs
+from napari_pffnet.data.parts import at_scale, median_diameter
 from napari_pffnet.data.prepare import ReadRules
 from napari_pffnet.training import TrainStep, ValidationStep, train_iter
 from napari_pffnet.weights import Model, load_model
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from napari_pffnet.data.training_image import TrainingImage
 
 SHARES = {"dsb2018": 0.65, "bbbc039": 0.35}
 """Share of the crops that each set gives, so that neither drowns."""
+SMALL, ENLARGED = 26.0, 30.0
+"""Images whose objects are smaller in the median, pixels, are enlarged to the other
+for most of their crops, as they are when they are segmented."""
+NATIVE_SHARE = 0.3
+"""Share of their crops that show them as they are: so does a first look."""
 
 logger = logging.getLogger("napari_pffnet")
 
@@ -60,22 +64,37 @@ def unpack_sets(path: Path) -> Sets:
     return Sets(read_pack(path, part="train"), read_pack(path, part="val"))
 
 
-def image_weights(images_by_set: dict[str, list[TrainingImage]]) -> list[float]:
-    """Return the chance of each image, the sets in their order.
+def weigh(
+    images_by_set: dict[str, list[TrainingImage]],
+) -> list[tuple[TrainingImage, float]]:
+    """Return what crops are cut from, and the chance of each.
 
-    Within a set it grows with the root of the number of objects: a crop shows a
-    small part of a large image, and yet an image of few objects is not forgotten.
+    Within a set the chance of an image grows with the root of the number of its
+    objects: a crop shows a small part of a large image, and yet an image of few
+    objects is not forgotten.
     """
     return [
-        SHARES[name] * weight
+        (version, SHARES[name] * weight * share)
         for name, images in images_by_set.items()
-        for weight in _shares([math.sqrt(1 + len(i.class_ids)) for i in images])
+        for image, weight in zip(images, image_weights(images), strict=True)
+        for version, share in versions(image)
     ]
 
 
-def _shares(weights: list[float]) -> list[float]:
+def image_weights(images: list[TrainingImage]) -> list[float]:
+    """Return the chance of each image of a set; they add up to 1."""
+    weights = [math.sqrt(1 + len(image.class_ids)) for image in images]
     total = sum(weights)
     return [weight / total for weight in weights]
+
+
+def versions(image: TrainingImage) -> list[tuple[TrainingImage, float]]:
+    """Return an image as it is and, of small objects, enlarged; and their shares."""
+    diameter = median_diameter(image)
+    if diameter is None or diameter >= SMALL:
+        return [(image, 1.0)]
+    enlarged = at_scale(image, ENLARGED / diameter)
+    return [(image, NATIVE_SHARE), (enlarged, 1 - NATIVE_SHARE)]
 
 
 def load_base(path: str, recipe: Recipe) -> Model:
@@ -95,14 +114,14 @@ def run(
     device: str,
 ) -> None:
     """Train, with a bar of progress and the scores of each validation."""
-    images: Sequence[TrainingImage] = [i for s in sets.train.values() for i in s]
+    images, weights = zip(*weigh(sets.train), strict=True)
     steps = train_iter(
         images,
         sets.validation,
         recipe=recipe,
         out=out,
         base=base,
-        image_weights=image_weights(sets.train),
+        image_weights=weights,
         resume=resume,
         device=device,
     )

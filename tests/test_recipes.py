@@ -10,6 +10,8 @@ from scipy.special import expit, logit
 
 from napari_pffnet.build import build_network
 from napari_pffnet.config import Recipe, Thresholds
+from napari_pffnet.data.pairs import from_arrays
+from napari_pffnet.data.parts import median_diameter
 from napari_pffnet.instances import Instances
 from napari_pffnet.training.base import effective_recipe, first_network
 from napari_pffnet.weights import load_model
@@ -31,6 +33,21 @@ def test_a_base_gives_the_weights_that_fit_and_the_recipe_the_shape(
     assert torch.equal(made[name], given[name])
     shapes = {n: t.shape for n, t in made.items() if t.shape != given[n].shape}
     assert any(8 in shape for shape in shapes.values())
+
+
+def test_images_of_small_objects_are_trained_on_mostly_enlarged():
+    script = runpy.run_path(str(RECIPES / "train.py"), run_name="recipe")
+    large, small = np.zeros((2, 64, 64), np.int32)
+    large[10:40, 10:40] = 1
+    small[10:20, 10:20] = 1
+    small[30:40, 10:20] = 2
+    images = from_arrays([np.zeros((64, 64))] * 3, [large, small, small])
+    sets = {"bbbc039": images[:1], "dsb2018": images[1:]}
+    versions, weights = zip(*script["weigh"](sets), strict=True)
+    sizes = [median_diameter(version) for version in versions]
+    # The size of a square of 10 pixels is that of a disc of 11.3.
+    assert sizes == pytest.approx([33.9, 11.3, 30, 11.3, 30], rel=0.03)
+    assert weights == pytest.approx([0.35, *[0.65 / 2 * 0.3, 0.65 / 2 * 0.7] * 2])
 
 
 def silence(block, *groups):

@@ -75,6 +75,11 @@ def test_sizes_out_of_the_range_come_into_it(diameter, scale):
         least_diameter=11,
     )
     assert choose_scale(diameter, info) == pytest.approx(scale)
+    larger = info.model_copy(update={"magnified_diameter": 36})
+    is_small = diameter is not None and diameter < 11
+    assert choose_scale(diameter, larger) == pytest.approx(
+        36 / diameter if is_small else scale
+    )
 
 
 def test_a_magnifier_is_used_for_nothing_small_objects_and_possible_heaps():

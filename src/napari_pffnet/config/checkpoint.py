@@ -52,6 +52,11 @@ class CheckpointInfo(Config):
         ge=0,
         description="Smaller objects are magnified, seen in training or not, pixels.",
     )
+    magnified_diameter: float | None = Field(
+        None,
+        gt=0,
+        description="Size that they are magnified to, pixels; None: the typical one.",
+    )
     tile_size: PositiveInt = Field(1024, description="Validated tile size, pixels.")
     licence: str = "unknown"
     data: tuple[DataSource, ...] = Field((), description="Images it learned from.")

@@ -141,16 +141,16 @@ def choose_scale(diameter: float | None, info: CheckpointInfo) -> float:
     """Return the scale at which objects of ``diameter`` pixels are segmented.
 
     Objects of sizes seen in training leave the image as it is, unless they are
-    smaller than ``info.least_diameter``.  Smaller ones come to the typical size;
-    larger ones to the middle between that and the largest, so that their outlines
-    lose less.
+    smaller than ``info.least_diameter``.  Smaller ones come to
+    ``info.magnified_diameter`` or the typical size; larger ones to the middle between
+    the typical and the largest, so that their outlines lose less.
     """
     low, high = max(info.diameter_range[0], info.least_diameter), info.diameter_range[1]
     if diameter is None or low <= diameter <= high:
         return 1.0
-    small = diameter < low
-    wanted = info.diameter if small else float(np.sqrt(info.diameter * high))
-    return wanted / diameter
+    if diameter < low:
+        return (info.magnified_diameter or info.diameter) / diameter
+    return float(np.sqrt(info.diameter * high)) / diameter
 
 
 def busiest_window(plane: Plane, side: int) -> tuple[slice, slice]:
