@@ -76,19 +76,23 @@ def describe(
 ) -> CheckpointInfo:
     """Return the description of the checkpoint, without how far it has come.
 
-    The expected sizes are those of the objects, widened by the scale jitter.
+    The expected sizes are those of the objects, widened by the scale jitter; where
+    quality alone is trained, what finds objects is the base's, and so are they.
     """
-    low, high = data.diameter_range
-    jitter = recipe.train.augment.scale
     inherited = CheckpointInfo(model=recipe.model) if base is None else base
+    sizes: dict[str, Any] = {}
+    if recipe.train.part == "all":
+        low, high = data.diameter_range
+        jitter = recipe.train.augment.scale
+        sizes["diameter"] = data.diameter
+        sizes["diameter_range"] = (low * jitter[0], high * jitter[1])
     return inherited.model_copy(
         update={
+            **sizes,
             "name": recipe.name,
             "description": recipe.description,
             "model": recipe.model,
             "normalization": recipe.normalization,
-            "diameter": data.diameter,
-            "diameter_range": (low * jitter[0], high * jitter[1]),
             "licence": recipe.licence,
             # What a base has learned from is in its weights, and so in these.
             "data": joined(inherited.data, recipe.data),
