@@ -14,7 +14,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -61,17 +61,30 @@ def print_cost(cost: Cost) -> None:
     print(json.dumps(asdict(cost)))
 
 
-def measure_apart(script: str, arguments: Sequence[str], rounds: int) -> Cost:
-    """Run ``script`` in fresh processes and return the median of what they print."""
-    costs = []
+def measure_apart(
+    script: str, arguments: Sequence[str], sides: Iterable[str], rounds: int
+) -> list[Cost]:
+    """Run ``script`` in fresh processes; return the median of each of its sides.
+
+    The sides take turns: a machine that others share is not as fast for minutes.
+    """
+    costs: dict[str, list[Cost]] = {side: [] for side in sides}
     for _ in range(rounds):
-        command = [sys.executable, script, *arguments]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-        costs.append(Cost(**json.loads(done.stdout.splitlines()[-1])))
-    return Cost(
-        float(np.median([c.seconds for c in costs])),
-        float(np.median([c.mib for c in costs])),
-    )
+        for side, measured in costs.items():
+            measured.append(_measure_side(script, [*arguments, "--side", side]))
+    return [
+        Cost(
+            float(np.median([c.seconds for c in measured])),
+            float(np.median([c.mib for c in measured])),
+        )
+        for measured in costs.values()
+    ]
+
+
+def _measure_side(script: str, arguments: Sequence[str]) -> Cost:
+    command = [sys.executable, script, *arguments]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return Cost(**json.loads(done.stdout.splitlines()[-1]))
 
 
 def compare(name: str, ours: Cost, theirs: Cost, bars: Bars) -> bool:

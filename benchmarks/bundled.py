@@ -84,10 +84,11 @@ def main() -> None:
     if chosen.side:
         print_cost(measure_side(chosen.side, chosen.repeats))
         return
-    arguments = f"--repeats {chosen.repeats} --threads {chosen.threads} --side".split()
-    apart = partial(measure_apart, __file__, rounds=chosen.rounds)
-    theirs = apart([*arguments, "torchvision"])
-    sys.exit(not compare("bundled model", apart([*arguments, "ours"]), theirs, BARS))
+    arguments = f"--repeats {chosen.repeats} --threads {chosen.threads}".split()
+    ours, theirs = measure_apart(
+        __file__, arguments, ("ours", "torchvision"), chosen.rounds
+    )
+    sys.exit(not compare("bundled model", ours, theirs, BARS))
 
 
 if __name__ == "__main__":

@@ -72,10 +72,8 @@ def main() -> None:
     if chosen.side:
         print_cost(measure_side(chosen.side, chosen.repeats))
         return
-    repeats = ["--repeats", str(chosen.repeats), "--side"]
-    ours, theirs = (
-        measure_apart(__file__, [*repeats, side], chosen.rounds) for side in SIDES
-    )
+    repeats = ["--repeats", str(chosen.repeats)]
+    ours, theirs = measure_apart(__file__, repeats, SIDES, chosen.rounds)
     name = f"{COUNT} objects in {SIZE} x {SIZE}"
     sys.exit(not compare(name, ours, theirs, Bars(0.10, 0.05)))
 

@@ -80,12 +80,13 @@ def main() -> None:
     if chosen.side:
         print_cost(measure_side(chosen.side, chosen.repeats))
         return
-    arguments = f"--repeats {chosen.repeats} --threads {chosen.threads} --side".split()
-    apart = partial(measure_apart, __file__, rounds=chosen.rounds)
-    theirs = apart([*arguments, "torchvision"])
+    arguments = f"--repeats {chosen.repeats} --threads {chosen.threads}".split()
+    *ours, theirs = measure_apart(
+        __file__, arguments, [*BARS, "torchvision"], chosen.rounds
+    )
     holds = [
-        compare(f"segment, {side}", apart([*arguments, side]), theirs, bars)
-        for side, bars in BARS.items()
+        compare(f"segment, {side}", cost, theirs, bars)
+        for (side, bars), cost in zip(BARS.items(), ours, strict=True)
     ]
     sys.exit(not all(holds))
 

@@ -104,10 +104,9 @@ def main() -> None:
     holds = True
     for (size, count), bars in SCENES.items():
         arguments = f"--size {size} --objects {count} --repeats {chosen.repeats}"
-        arguments += f" --threads {chosen.threads} --side"
-        ours, theirs = (
-            measure_apart(__file__, [*arguments.split(), side], chosen.rounds)
-            for side in ("ours", "torchvision")
+        arguments += f" --threads {chosen.threads}"
+        ours, theirs = measure_apart(
+            __file__, arguments.split(), ("ours", "torchvision"), chosen.rounds
         )
         name = f"training step, {size} x {size}, {count} objects"
         holds &= compare(name, ours, theirs, bars)

@@ -73,8 +73,20 @@ def test_min_score_leaves_no_proposal_of_an_unsure_network() -> None:
     assert [len(f) for f in rpn.propose(rpn(pyramid()), (64, 128))] == [0, 0]
 
 
+def test_least_score_leaves_the_proposals_above_it() -> None:
+    rpn = make_rpn(pre_nms=10_000, post_nms=10_000)
+    output = rpn(pyramid())
+    every, some = (
+        [f.tolist() for f in rpn.propose(output, (64, 128), least_score=least)]
+        for least in (0.0, 0.5)
+    )
+    for all_of_one, left in zip(every, some, strict=True):
+        assert 0 < len(left) < len(all_of_one)
+        assert all(box in all_of_one for box in left)
+
+
 def test_loss_of_a_sure_and_right_network_is_small() -> None:
-    rpn = make_rpn()
+    rpn = make_rpn(pre_nms=10_000, post_nms=10_000)
     output = rpn([level[:1] for level in pyramid()])
     label_map = torch.zeros(64, 128, dtype=torch.int32)
     label_map[8:24, 16:32] = 1

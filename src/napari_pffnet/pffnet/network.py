@@ -204,7 +204,8 @@ class PFFNet(nn.Module):
         images
             (B, C, Y, X) in [0, 1].
         least_score
-            Candidates below it are left out before their masks are made.
+            Proposals of a lower objectness are left out before they are classified,
+            and candidates of a lower score before their masks are made.
         regions
             (B, 4) x0, y0, x1, y1, pixels: so are those whose boxes have their centre
             outside the region of their image.  They still suppress others.
@@ -212,7 +213,9 @@ class PFFNet(nn.Module):
         shape = (images.shape[-2], images.shape[-1])
         padded = self.standardise(images)
         features = self.backbone(padded)
-        proposals = self.rpn.propose(self.rpn(features.p), shape)
+        proposals = self.rpn.propose(
+            self.rpn(features.p), shape, least_score=least_score
+        )
         found = [
             self._detect_one(
                 [level[i : i + 1] for level in features.p[:4]],

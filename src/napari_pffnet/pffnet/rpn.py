@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -121,9 +121,19 @@ class RegionProposalNetwork(nn.Module):
         )
 
     @torch.no_grad()
-    def propose(self, output: RPNOutput, shape_yx: tuple[int, int]) -> list[Tensor]:
-        """Return the proposals (P, 4) of each image, best first."""
+    def propose(
+        self,
+        output: RPNOutput,
+        shape_yx: tuple[int, int],
+        *,
+        least_score: float = 0.0,
+    ) -> list[Tensor]:
+        """Return the proposals (P, 4) of each image, best first.
+
+        Those of an objectness below ``least_score`` and the limits are left out.
+        """
         limits = self._train_limits if self.training else self._test_limits
+        limits = replace(limits, min_score=max(limits.min_score, least_score))
         boxes, scores, levels = _best_of_levels(output, shape_yx, limits.pre_nms)
         return [
             _propose(*image, levels, limits)

@@ -77,6 +77,7 @@ class Predictor:
         least_score, regions
             Candidates of a lower score, and those centred outside the region of their
             image, are not wanted: their masks cost as much as those of the others.
+            What the first stage believes less is not classified either.
         """
         limits = None if regions is None else torch.tensor(regions, device=self.device)
         with self._arithmetic(), holding(self.network, self.norms):
