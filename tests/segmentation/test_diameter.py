@@ -40,10 +40,13 @@ def test_a_look_measures_masks_in_pixels_of_the_image():
     np.testing.assert_allclose(look.diameters, [2 * np.sqrt(4 / np.pi * 200)])
     np.testing.assert_allclose(look.weights, [0.4])
     assert look.evidence == pytest.approx(200 * 0.4**2 / 5000)
+    assert look.area == 100 * 50 * 4
+    assert look.sure == 0
 
 
 def look(scale, diameters, evidence):
-    return Look(scale, np.array(diameters), np.ones(len(diameters)), evidence)
+    weights = np.ones(len(diameters))
+    return Look(scale, np.array(diameters), weights, evidence, area=1e6)
 
 
 def test_large_objects_are_not_taken_for_their_specks():
@@ -57,8 +60,15 @@ def test_small_objects_are_not_taken_for_their_heaps():
     assert estimate_diameter(looks) == 6
 
 
+@pytest.mark.parametrize(("nuclei", "diameter"), [(30, 20), (9, 150), (14, 150)])
+def test_cells_are_not_taken_for_nuclei_where_there_are_more_of_those(nuclei, diameter):
+    # Nine may be specks, and 14 are not far more than ten.
+    looks = [look(1, [20.0] * nuclei, 0.01), look(1 / 3, [150.0] * 10, 0.2)]
+    assert estimate_diameter(looks) == diameter
+
+
 def test_the_median_counts_sure_objects_more():
-    sure = Look(1, np.array([10.0, 20.0, 30.0]), np.array([0.1, 0.1, 0.9]), 0.4)
+    sure = Look(1, np.array([10.0, 20.0, 30.0]), np.array([0.1, 0.1, 0.9]), 0.4, 1e6)
     assert estimate_diameter([sure]) == 30
 
 

@@ -31,6 +31,12 @@ LEAST_SCORE = 0.5
 """Candidates of a lower score say nothing of the size."""
 _ENOUGH = 0.7
 """Part of the largest evidence that a finer look needs to be believed."""
+_SURE = 0.7
+"""Objects of this confidence are surely there."""
+_MANY = 10
+"""So many of them are not the specks that a fine look finds in large objects, ..."""
+_DENSER = 1.5
+"""... where there are so many times more of them than a coarser look finds."""
 _SMALL = 1.4
 """Objects up to so many times the smallest that are told apart may be smaller."""
 _LEAST_DIAMETER = 11.0
@@ -52,12 +58,20 @@ class Look:
         (N,) confidence of each.
     evidence
         Share of the look that objects cover, weighted by their confidences.
+    area
+        What was looked at, in square pixels of the image as given.
     """
 
     scale: float
     diameters: NDArray[np.floating[Any]]
     weights: NDArray[np.floating[Any]]
     evidence: float
+    area: float
+
+    @property
+    def sure(self) -> int:
+        """Number of objects that are surely there."""
+        return int((self.weights >= _SURE).sum())
 
 
 def look_at(
@@ -95,6 +109,7 @@ def look_at(
         diameters[known] / scale,
         confidences[known],
         float(covered) / (shape[0] * shape[1]),
+        shape[0] * shape[1] / scale**2,
     )
 
 
@@ -132,9 +147,24 @@ def _best(looks: Sequence[Look]) -> Look:
     A coarse look takes heaps of objects for one and covers more with them; a too
     fine one finds nothing but specks in large objects.
     """
-    most = max(look.evidence for look in looks)
-    enough = [look for look in looks if look.evidence >= _ENOUGH * most]
+    possible = [look for look in looks if not _is_refuted(look, looks)]
+    most = max(look.evidence for look in possible)
+    enough = [look for look in possible if look.evidence >= _ENOUGH * most]
     return max(enough, key=lambda look: look.scale)
+
+
+def _is_refuted(look: Look, looks: Sequence[Look]) -> bool:
+    """Say whether a finer look finds far more that is surely there.
+
+    Cells cover more of a smear than their nuclei, and reduced they look like nuclei,
+    though less surely so.  The magnifier shows too small a part to compare with.
+    """
+    return any(
+        look.scale < other.scale <= 1
+        and other.sure >= _MANY
+        and other.sure / other.area > _DENSER * look.sure / look.area
+        for other in looks
+    )
 
 
 def choose_scale(diameter: float | None, info: CheckpointInfo) -> float:
