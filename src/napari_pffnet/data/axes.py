@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 KNOWN_AXES = "YXCSZT"
 """Rows, columns, channels, colour samples, planes, time points."""
+_S = TypeVar("_S", bound=np.generic)
+
 _LONG_NAMES = {"Z": "planes", "T": "time points"}
 _MOST_CHANNELS = 16
 
@@ -225,6 +227,15 @@ def repeat_channels(
     if pixels.shape[-1] == in_channels:
         return pixels
     return np.broadcast_to(pixels[..., :1], (*pixels.shape[:-1], in_channels))
+
+
+def distinct_channels(pixels: NDArray[_S]) -> NDArray[_S]:
+    """Return one channel of pixels that `repeat_channels` shows as several.
+
+    All others come back as they are, so that what is done to each channel is done
+    once to a repeated one.
+    """
+    return pixels[..., :1] if pixels.strides[-1] == 0 else pixels
 
 
 def _guess_axes(shape: tuple[int, ...]) -> str:

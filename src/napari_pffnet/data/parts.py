@@ -10,6 +10,7 @@ import torch
 from scipy.ndimage import find_objects
 from torchvision.transforms import v2
 
+from napari_pffnet.data.axes import distinct_channels, repeat_channels
 from napari_pffnet.data.training_image import (
     TrainingImage,
     keep_objects,
@@ -148,10 +149,7 @@ def _nearest(values: NDArray[_S], size: list[int]) -> NDArray[_S]:
 
 def _resized(pixels: NDArray[Any], size: list[int]) -> NDArray[Any]:
     """Resize (Y, X, C); channels that are one view of the same pixels stay so."""
-    channels = pixels.shape[2]
-    if channels > 1 and pixels.strides[2] == 0:
-        one = _resized(pixels[..., :1], size)
-        return np.broadcast_to(one, (*one.shape[:2], channels))
-    image = torch.from_numpy(pixels.transpose(2, 0, 1).copy())
+    image = torch.from_numpy(distinct_channels(pixels).transpose(2, 0, 1).copy())
     resized: torch.Tensor = v2.functional.resize(image, size, antialias=True)
-    return np.ascontiguousarray(resized.numpy().transpose(1, 2, 0), pixels.dtype)
+    done = np.ascontiguousarray(resized.numpy().transpose(1, 2, 0), pixels.dtype)
+    return repeat_channels(done, pixels.shape[2])

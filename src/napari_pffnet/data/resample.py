@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
-from napari_pffnet.data.axes import repeat_channels
+from napari_pffnet.data.axes import distinct_channels, repeat_channels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,10 +50,8 @@ def resample(
         )
         for start in range(rows.start, rows.stop, _ROWS)
     ]
-    shown = bands[0].shape[2]
-    if bands[0].strides[-1] == 0:
-        bands = [band[..., :1] for band in bands]
-    return np.asarray(repeat_channels(np.concatenate(bands), shown), np.float32)
+    joined = np.concatenate([distinct_channels(band) for band in bands])
+    return np.asarray(repeat_channels(joined, bands[0].shape[2]), np.float32)
 
 
 def _band(
@@ -65,17 +63,14 @@ def _band(
 ) -> NDArray[np.float32]:
     source_rows, down = _weights(shape[0], resized[0], rows)
     source_columns, across = _weights(shape[1], resized[1], columns)
-    pixels = read(source_rows, source_columns)
-    shown = pixels.shape[2]
-    if pixels.strides[-1] == 0:
-        # One channel, shown as several: it is resized once.
-        pixels = pixels[..., :1]
+    shown = read(source_rows, source_columns)
+    pixels = distinct_channels(shown)
     height, width, channels = pixels.shape
     fewer = down @ pixels.reshape(height, -1)
     turned = fewer.reshape(-1, width, channels).transpose(1, 0, 2)
     done: NDArray[np.float32] = across @ turned.reshape(width, -1)
     done = done.reshape(-1, fewer.shape[0], channels).transpose(1, 0, 2)
-    return np.asarray(repeat_channels(done, shown), np.float32)
+    return np.asarray(repeat_channels(done, shown.shape[2]), np.float32)
 
 
 def _weights(

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_pffnet.data.axes import distinct_channels
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -34,8 +36,7 @@ def is_background(pixels: NDArray[np.float32]) -> bool:
     pixels
         (y, x, C) in [0, 1], where 0 and 1 come from the whole image.
     """
-    if pixels.strides[-1] == 0:
-        pixels = pixels[..., :1]  # one channel, shown as several
+    pixels = distinct_channels(pixels)
     if min(pixels.shape[:2]) < _SIDES[0]:
         return False
     # From neighbours, as objects are smooth there; what is common to neighbouring
