@@ -34,7 +34,7 @@ SHARES = {"dsb2018": 0.65, "bbbc039": 0.35}
 """Share of the crops that each set gives, so that neither drowns."""
 SMALL, ENLARGED = 26.0, 30.0
 """Images whose objects are smaller in the median, pixels, are enlarged to the other
-for most of their crops, as they are when they are segmented."""
+for most of their crops: they are enlarged, too, when they are segmented."""
 NATIVE_SHARE = 0.3
 """Share of their crops that show them as they are: so does a first look."""
 

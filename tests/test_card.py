@@ -31,6 +31,12 @@ def row(card: str, name: str) -> str:
     )
 
 
+def test_the_card_tells_which_objects_are_enlarged(nuclei):
+    sizes = {"least_diameter": 21.0, "magnified_diameter": 33.0}
+    words = " ".join(model_card(with_info(nuclei, **sizes)).split())
+    assert "as those under 21, enlarged to 33 " in words
+
+
 def test_the_card_tells_what_is_found_and_with_which_network(nuclei):
     card = model_card(nuclei)
     assert card.startswith("nuclei\n")

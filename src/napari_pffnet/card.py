@@ -75,6 +75,8 @@ def _finds(info: CheckpointInfo) -> tuple[str, ...]:
     low, high = info.diameter_range
     # What is seen in training but small is magnified nevertheless.
     least = f", as those under {info.least_diameter:.0f}"
+    if info.magnified_diameter:
+        least += f", enlarged to {info.magnified_diameter:.0f}"
     return _rows(
         {
             "classes": ", ".join(info.model.classes),

@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 
 from napari_pffnet.config import NormalizationConfig
-from napari_pffnet.data.axes import arrange, choose_channels, repeat_channels
+from napari_pffnet.data.axes import (
+    arrange,
+    choose_channels,
+    distinct_channels,
+    repeat_channels,
+)
 
 
 def numbered(shape, dtype=np.uint16):
@@ -152,3 +157,6 @@ def test_grey_is_repeated_without_a_copy():
     repeated = repeat_channels(gray, 3)
     assert repeated.shape == (20, 30, 3)
     assert np.shares_memory(gray, repeated)
+    np.testing.assert_array_equal(distinct_channels(repeated), gray)
+    equal = repeated.copy()
+    assert distinct_channels(equal) is equal

@@ -82,11 +82,17 @@ def test_least_score_leaves_the_proposals_above_it() -> None:
     )
     for all_of_one, left in zip(every, some, strict=True):
         assert 0 < len(left) < len(all_of_one)
-        assert all(box in all_of_one for box in left)
+        assert left == all_of_one[: len(left)]
+    # No logit of a sigmoid under 0.5 is positive.
+    objectness = [o.clamp(max=-0.1) for o in output.objectness]
+    objectness[1][0, 0] = 0.1
+    one = RPNOutput(objectness, output.deltas, output.anchors)
+    found = rpn.propose(one, (64, 128), least_score=0.5)
+    assert [len(f) for f in found] == [1, 0]
 
 
 def test_loss_of_a_sure_and_right_network_is_small() -> None:
-    rpn = make_rpn(pre_nms=10_000, post_nms=10_000)
+    rpn = make_rpn()
     output = rpn([level[:1] for level in pyramid()])
     label_map = torch.zeros(64, 128, dtype=torch.int32)
     label_map[8:24, 16:32] = 1

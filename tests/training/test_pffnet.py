@@ -63,6 +63,7 @@ def test_quality_alone_leaves_the_rest_of_the_base(images, tiny_config, tmp_path
     assert not any(isinstance(s, ValidationStep) for s in steps)
     made = load_model(tmp_path / "m.safetensors", device="cpu")
     assert made.info.thresholds == chosen
+    assert made.info.diameter == base.info.diameter
     assert made.info.diameter_range == base.info.diameter_range
     before = base.network.state_dict()
     changed = {

@@ -61,6 +61,7 @@ class Ended(Generic[Item, Value]):
         """Return the value or raise the error."""
         if self.error is not None:
             raise self.error
+        # Where there is no error there is a value.
         return self.value  # type: ignore[return-value]
 
 
