@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -85,8 +86,12 @@ class Instances:
     @property
     def areas(self) -> NDArray[np.int64]:
         """(N,) int64: pixels of each mask, overlaps included."""
-        sums = np.concatenate([[0], np.cumsum(self.masks, dtype=np.int64)])
-        return np.diff(sums[self.offsets])
+        # One by one: sums over all pixels at once take eight bytes for each.
+        counts = [
+            np.count_nonzero(self.masks[start:stop])
+            for start, stop in pairwise(self.offsets.tolist())
+        ]
+        return np.array(counts, np.int64)
 
     def mask(self, i: int) -> BoolArray:
         """Return the mask of candidate ``i`` in its window, a (h, w) bool view."""
@@ -174,6 +179,30 @@ class Instances:
         return found.select(found.areas > 0)
 
     @classmethod
+    def from_pixels(
+        cls,
+        masks: BoolArray,
+        boxes: ArrayLike,
+        class_ids: ArrayLike,
+        scores: ArrayLike,
+        qualities: ArrayLike,
+        shape: Shape,
+    ) -> Self:
+        """Take masks that are pixels already; candidates without one are left out.
+
+        Parameters
+        ----------
+        masks, boxes
+            1-D bool and (N, 4) integers, as the attributes of these names.
+        class_ids, scores, qualities
+            (N,) one value a candidate.
+        shape
+            (Y, X) of the image.
+        """
+        found = cls._from_flat(masks, boxes, class_ids, scores, qualities, shape)
+        return found.select(found.areas > 0)
+
+    @classmethod
     def concat(cls, parts: Sequence[Self]) -> Self:
         """Join candidates of one image; at least one part, all of one shape.
 
@@ -211,12 +240,26 @@ class Instances:
         qualities: ArrayLike,
         shape: Shape,
     ) -> Self:
-        sizes = np.array([crop.size for crop in crops], np.int64)
         flat = [crop.ravel() for crop in crops]
+        masks = np.concatenate(flat) if flat else np.empty(0, np.bool_)
+        return cls._from_flat(masks, boxes, class_ids, scores, qualities, shape)
+
+    @classmethod
+    def _from_flat(
+        cls,
+        masks: BoolArray,
+        boxes: ArrayLike,
+        class_ids: ArrayLike,
+        scores: ArrayLike,
+        qualities: ArrayLike,
+        shape: Shape,
+    ) -> Self:
+        windows = np.asarray(boxes, np.int32).reshape(-1, 4)
+        sizes = (windows[:, 2:] - windows[:, :2]).prod(axis=1, dtype=np.int64)
         return cls(
-            boxes=np.asarray(boxes, np.int32).reshape(-1, 4),
-            masks=np.concatenate(flat) if flat else np.empty(0, np.bool_),
-            offsets=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+            boxes=windows,
+            masks=masks,
+            offsets=np.concatenate([[0], np.cumsum(sizes)]),
             class_ids=np.asarray(class_ids, np.int32),
             scores=np.asarray(scores, np.float32),
             qualities=np.asarray(qualities, np.float32),
@@ -253,22 +296,27 @@ class Instances:
         shifted = self._from_windows(crops, inside, *values, shape)
         return shifted.select(shifted.areas > 0)
 
-    def cut(self, masks: Sequence[BoolArray]) -> Self:
-        """Replace each mask by one in the same window, which shrinks to its pixels.
+    def cut(self, index: IntArray, masks: Sequence[BoolArray]) -> Self:
+        """Return candidates with less of their masks; windows shrink to their pixels.
 
-        No mask may be empty.
+        Parameters
+        ----------
+        index
+            (K,) which candidates, in their order.
+        masks
+            K masks in the windows of these candidates, none of them empty.
         """
         tight = [mask_extent(mask) for mask in masks]
-        corners = np.concatenate([self.boxes[:, :2]] * 2, axis=1)
+        corners = np.concatenate([self.boxes[index, :2]] * 2, axis=1)
         return self._from_windows(
             [
                 mask[y0:y1, x0:x1]
                 for mask, (y0, x0, y1, x1) in zip(masks, tight, strict=True)
             ],
             corners + np.array(tight, np.int32).reshape(-1, 4),
-            self.class_ids,
-            self.scores,
-            self.qualities,
+            self.class_ids[index],
+            self.scores[index],
+            self.qualities[index],
             self.shape,
         )
 

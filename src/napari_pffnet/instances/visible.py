@@ -82,7 +82,7 @@ class VisibleObjects:
             if kept > 0 and area - kept <= covered * area:
                 own[i] = free
         index = np.array(list(own), np.int64)
-        objects = found.select(index).cut(list(own.values()))
+        objects = found.cut(index, list(own.values()))
         return cls(objects, index, Rows(objects.boxes))
 
     def paint(self, rows: slice, columns: slice) -> NDArray[np.int32]:

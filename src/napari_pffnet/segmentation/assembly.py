@@ -60,21 +60,22 @@ class Assembly:
     def finish(self) -> Found:
         """Join the candidates; of those that two tiles found both the better stays.
 
-        The class map comes with them where it is in memory.
+        The class map comes with them where it is in memory.  To be called once.
         """
-        found = [self._found[number] for number in sorted(self._found)]
+        found = [self._found.pop(number) for number in sorted(self._found)]
         if len(found) == 1:
             return Found(found[0].whole, self._classes)
-        whole = Instances.concat([tile.whole for tile in found])
         stitched = stitch(
             Instances.concat([tile.cut for tile in found]),
             _repeated([len(tile.cut) for tile in found]),
             [tile.extent for tile in found],
         )
-        joined = Instances.concat([whole, stitched.objects])
         sources = [_repeated([len(tile.whole) for tile in found]), _told(stitched)]
+        joined = Instances.concat([*(tile.whole for tile in found), stitched.objects])
+        # Of a slide that is hundreds of megabytes, and the next line copies them.
+        del found
         trust = np.where(stitched.pieces > 1, 1.0, _CUT_TRUST)
-        rank = joined.confidences * np.concatenate([np.ones(len(whole)), trust])
+        rank = joined.confidences * np.concatenate([np.ones(len(sources[0])), trust])
         kept = distinct(joined, np.concatenate(sources), rank=rank)
         return Found(joined.select(kept), self._classes)
 
