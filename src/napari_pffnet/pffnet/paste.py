@@ -27,8 +27,8 @@ class Footprint:
     x: Tensor
 
 
-def roi_footprint(boxes: Tensor, height: int, width: int) -> Footprint:
-    """Return the pixels of an image of ``height`` x ``width`` under each box.
+def roi_windows(boxes: Tensor, height: int, width: int) -> Tensor:
+    """Return the pixels of an image whose centres lie in each box.
 
     Parameters
     ----------
@@ -36,13 +36,28 @@ def roi_footprint(boxes: Tensor, height: int, width: int) -> Footprint:
         (R, 4) x0, y0, x1, y1, continuous, half-open, pixels; may leave the image.
     height, width
         Size of the image, pixels.
+
+    Returns
+    -------
+    Tensor
+        (R, 4) int64 x0, y0, x1, y1, half-open, inside the image, no end before its
+        start.
     """
     # The first centre i + 0.5 >= edge, on both sides: half-open like the boxes.
     edges = (boxes.detach().float() - 0.5).ceil().long()
     limit = edges.new_tensor([width, height, width, height])
-    x0, y0, x1, y1 = edges.clamp(min=0).minimum(limit).unbind(1)
-    columns = (x1 - x0).clamp(min=0)
-    counts = columns * (y1 - y0).clamp(min=0)
+    first, last = edges.clamp(min=0).minimum(limit).split(2, 1)
+    return torch.cat([first, torch.maximum(first, last)], 1)
+
+
+def roi_footprint(boxes: Tensor, height: int, width: int) -> Footprint:
+    """Return the pixels of an image of ``height`` x ``width`` under each box.
+
+    See `roi_windows`.
+    """
+    x0, y0, x1, y1 = roi_windows(boxes, height, width).unbind(1)
+    columns = x1 - x0
+    counts = columns * (y1 - y0)
     roi = torch.arange(len(boxes), device=boxes.device).repeat_interleave(counts)
     start = counts.cumsum(0) - counts
     within = torch.arange(len(roi), device=boxes.device) - start[roi]

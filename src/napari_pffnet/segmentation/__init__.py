@@ -1,10 +1,10 @@
 """Images to objects: ``segment`` and ``segment_iter``."""
 
 from .large import LargeResult, segment_large_iter
+from .masks import to_instances
 from .planes import PlaneDone, PlanesResult, segment_planes, segment_planes_iter
 from .result import SegmentationRecord, SegmentationResult, TileDone
 from .run import segment, segment_iter
-from .tiles import to_instances
 
 __all__ = [
     "LargeResult",

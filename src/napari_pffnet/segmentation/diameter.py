@@ -97,7 +97,8 @@ def look_at(
         Sizes of the objects in training, pixels.
     """
     sizes = (found.boxes[:, 2:] - found.boxes[:, :2]).prod(1)
-    areas = (sizes * (found.mask_logits > 0).float().mean((1, 2))).numpy()
+    filled = (found.mask_logits > 0).float().mean((1, 2)).cpu()
+    areas = (sizes * filled).numpy()
     qualities = found.qualities.nan_to_num(nan=1.0)
     confidences = (found.scores * qualities).numpy()
     diameters = np.sqrt(4 / np.pi * areas)

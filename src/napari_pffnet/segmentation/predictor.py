@@ -37,9 +37,9 @@ class TileOutput:
     Attributes
     ----------
     detections
-        On the CPU, float32, in pixels of the tile.
+        Float32, in pixels of the tile; on the CPU but for the mask logits.
     semantic_logits
-        (C + 1, Y, X) where the network computed it, or None.
+        (C + 1, Y, X), or None.  Both logits stay where the network computed them.
     """
 
     detections: Detections
@@ -136,11 +136,11 @@ def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
 
 
 def _in_float(found: Detections) -> Detections:
-    """Return candidates on the CPU, all but the classes float32."""
+    """Return candidates in float32, all but their masks on the CPU."""
     return Detections(
         boxes=found.boxes.float().cpu(),
         class_ids=found.class_ids.cpu(),
         scores=found.scores.float().cpu(),
         qualities=found.qualities.float().cpu(),
-        mask_logits=found.mask_logits.float().cpu(),
+        mask_logits=found.mask_logits.float(),
     )

@@ -10,6 +10,7 @@ import torch
 
 from napari_pffnet.instances import Instances
 from napari_pffnet.segmentation.background import is_background
+from napari_pffnet.segmentation.masks import to_instances
 from napari_pffnet.segmentation.semantic import ClassPatch, classes_of_core
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_pffnet.data.tiling import Tile
-    from napari_pffnet.pffnet.structures import Detections
     from napari_pffnet.segmentation.predictor import Predictor, TileOutput
     from napari_pffnet.segmentation.view import Scaled
 
@@ -121,18 +121,6 @@ def _extent(tile: Tile, scaled: Scaled) -> tuple[int, int, int, int]:
         round(tile.x.start * x),
         round(tile.y.stop * y),
         round(tile.x.stop * x),
-    )
-
-
-def to_instances(found: Detections, shape: tuple[int, int]) -> Instances:
-    """Turn candidates of a network into pixels of an image of ``shape`` (Y, X)."""
-    return Instances.from_mask_grids(
-        found.mask_logits.sigmoid().numpy(),
-        found.boxes.numpy(),
-        found.class_ids.numpy(),
-        found.scores.numpy(),
-        found.qualities.numpy(),
-        shape,
     )
 
 
