@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -174,6 +175,7 @@ def save_checkpoint(
     write_tensors(path, tensors, {"info": described.model_dump_json()})
 
 
+@cache
 def library_versions() -> dict[str, str]:
     """Return the versions of Python and of the libraries that make a checkpoint."""
     names = ("napari-pffnet", "torch", "torchvision", "numpy", "safetensors")

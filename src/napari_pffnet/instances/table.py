@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.ndimage import find_objects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,13 +107,25 @@ def label_extents(
     -------
     (N,) ids rising, (N, 4) int64 half-open boxes y0, x0, y1, x1, (N,) int64 areas.
     """
-    flat = np.flatnonzero(labels)
-    values = labels.ravel()[flat]
-    order = np.argsort(values, kind="stable")
-    ids, starts, areas = np.unique(values[order], return_index=True, return_counts=True)
-    if len(ids) == 0:
-        return ids, np.empty((0, 4), np.int64), areas
-    y, x = np.divmod(flat[order], labels.shape[1])
-    lowest = [np.minimum.reduceat(a, starts) for a in (y, x)]
-    highest = [np.maximum.reduceat(a, starts) + 1 for a in (y, x)]
-    return ids, np.stack([*lowest, *highest], axis=1), areas
+    numbers, dense = _dense(labels)
+    areas = np.bincount(dense.ravel(), minlength=1)
+    areas[0] = 0
+    found = np.flatnonzero(areas)
+    slices = find_objects(dense) if len(found) else []
+    boxes = [
+        (rows.start, columns.start, rows.stop, columns.stop)
+        for rows, columns in (slices[i - 1] for i in found.tolist())
+    ]
+    return numbers[found], np.array(boxes, np.int64).reshape(-1, 4), areas[found]
+
+
+def _dense(labels: IntArray) -> tuple[IntArray, NDArray[np.int32]]:
+    """Return labels that may index an array, 0 for background; and what they were."""
+    largest = labels.max(initial=0)
+    if largest <= labels.size:
+        numbers = np.arange(int(largest) + 1).astype(labels.dtype)
+        return numbers, labels.astype(np.int32, copy=False)
+    numbers, dense = np.unique(
+        np.append(labels.dtype.type(0), labels), return_inverse=True
+    )
+    return numbers, dense[1:].reshape(labels.shape).astype(np.int32)
