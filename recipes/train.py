@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 SHARES = {"dsb2018": 0.65, "bbbc039": 0.35}
 """Share of the crops that each set gives, so that neither drowns."""
-SMALL, ENLARGED = 26.0, 30.0
+SMALL, ENLARGED = 26.0, 36.0
 """Images whose objects are smaller in the median, pixels, are enlarged to the other
 for most of their crops: they are enlarged, too, when they are segmented."""
 NATIVE_SHARE = 0.3
