@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_pffnet.instances import Instances
+from napari_pffnet.instances import Instances, label_extents
 
 
 def from_rows(*rows: str) -> np.ndarray:
@@ -144,6 +144,24 @@ def test_labels_survive_a_round_trip_with_gaps_in_their_ids():
         [3, 3, 0, 0],
         [0, 0, 0, 1],
     ]
+
+
+@pytest.mark.parametrize("largest", [7, 9, 2**31, 2**63 + 5])
+def test_extents_of_labels_whatever_their_numbers(largest):
+    labels = from_rows("0300", "3300", "0001").astype(np.uint64)
+    labels[labels == 3] = largest
+    ids, boxes, areas = label_extents(labels)
+    assert ids.tolist() == [1, largest]
+    assert ids.dtype == np.uint64
+    assert boxes.tolist() == [[2, 3, 3, 4], [0, 0, 2, 2]]
+    assert areas.tolist() == [1, 3]
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (3, 3)])
+def test_labels_without_objects_have_no_extents(shape):
+    ids, boxes, areas = label_extents(np.zeros(shape, np.int16))
+    assert len(ids) == len(areas) == 0
+    assert boxes.shape == (0, 4)
 
 
 def test_selection_keeps_masks_with_their_objects():

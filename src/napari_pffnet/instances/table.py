@@ -120,7 +120,7 @@ def label_extents(
 
 
 def _dense(labels: IntArray) -> tuple[IntArray, NDArray[np.int32]]:
-    """Return labels that may index an array, 0 for background; and what they were."""
+    """Return numbers, 0 first, and labels that are positions among them."""
     largest = labels.max(initial=0)
     if largest <= labels.size:
         numbers = np.arange(int(largest) + 1).astype(labels.dtype)
