@@ -109,12 +109,12 @@ class Predictor:
         return moments
 
     def _tensor(self, images: Sequence[NDArray[np.float32]]) -> Tensor:
-        if self.device.type == "cuda":
-            # A view of (B, Y, X, C) as (B, C, Y, X): channels last, as GPUs like it.
-            pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
-            return pixels.to(self.device)
-        planes = np.stack([image.transpose(2, 0, 1) for image in images])
-        return torch.from_numpy(planes).to(self.device)
+        # A view of (B, Y, X, C) as (B, C, Y, X): channels last, as GPUs like it.  A CPU
+        # is a fourth slower with it, and its memory grows from tile to tile.
+        pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
+        if self.device.type != "cuda":
+            pixels = pixels.contiguous()
+        return pixels.to(self.device)
 
     @contextmanager
     def _arithmetic(self) -> Iterator[None]:
