@@ -32,6 +32,21 @@ def test_labels_table_and_class_map_tell_of_the_same_objects():
     np.testing.assert_array_equal(result.semantic > 0, result.labels > 0)
 
 
+def test_a_cpu_gets_its_images_channel_by_channel():
+    # With the channels last convolutions are slower there, and memory grows.
+    class Layout(BrightThings):
+        def forward(self, images, **wanted):
+            layouts.append((images.is_contiguous(), tuple(images.shape)))
+            return super().forward(images, **wanted)
+
+    layouts = []
+    grey, colour = np.zeros((40, 48, 1), np.float32), np.zeros((40, 48, 3), np.float32)
+    predictor = Predictor(Layout().eval(), torch.device("cpu"), torch.float32)
+    predictor(np.broadcast_to(grey, (40, 48, 3)))
+    predictor(colour, colour)
+    assert layouts == [(True, (1, 3, 40, 48)), (True, (2, 3, 40, 48))]
+
+
 def test_without_branches_quality_is_nan_and_classes_are_painted():
     image, _ = discs((120, 120), 20, 40)
     result = segment(image, bright_model(semantic=False, quality=False))
