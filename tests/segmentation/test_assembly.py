@@ -16,12 +16,10 @@ SHAPE = (8 * STEP, 8 * STEP)
 
 def squares(row):
     """Return eight squares in a row of an image, as the tile of that row finds them."""
-    boxes = [
-        (row * STEP, i * STEP, row * STEP + SIDE, i * STEP + SIDE) for i in range(8)
-    ]
-    found = Instances.from_pixels(
-        np.ones(8 * SIDE**2, np.bool_), boxes, [1] * 8, [0.9] * 8, [0.9] * 8, SHAPE
-    )
+    labels = np.zeros(SHAPE, np.int32)
+    for i in range(8):
+        labels[row * STEP :, i * STEP :][:SIDE, :SIDE] = i + 1
+    found = Instances.from_labels(labels, scores=[0.9] * 8, qualities=[0.9] * 8)
     return TileFound(
         Tile(Span(0, STEP, 0, STEP, STEP), Span(0, STEP, 0, STEP, STEP)),
         (row * STEP, 0, (row + 1) * STEP, SHAPE[1]),

@@ -87,10 +87,8 @@ class Instances:
     def areas(self) -> NDArray[np.int64]:
         """(N,) int64: pixels of each mask, overlaps included."""
         # One by one: sums over all pixels at once take eight bytes for each.
-        counts = [
-            np.count_nonzero(self.masks[start:stop])
-            for start, stop in pairwise(self.offsets.tolist())
-        ]
+        ranges = pairwise(self.offsets.tolist())
+        counts = [np.count_nonzero(self.masks[a:b]) for a, b in ranges]
         return np.array(counts, np.int64)
 
     def mask(self, i: int) -> BoolArray:
@@ -179,30 +177,6 @@ class Instances:
         return found.select(found.areas > 0)
 
     @classmethod
-    def from_pixels(
-        cls,
-        masks: BoolArray,
-        boxes: ArrayLike,
-        class_ids: ArrayLike,
-        scores: ArrayLike,
-        qualities: ArrayLike,
-        shape: Shape,
-    ) -> Self:
-        """Take masks that are pixels already; candidates without one are left out.
-
-        Parameters
-        ----------
-        masks, boxes
-            1-D bool and (N, 4) integers, as the attributes of these names.
-        class_ids, scores, qualities
-            (N,) one value a candidate.
-        shape
-            (Y, X) of the image.
-        """
-        found = cls._from_flat(masks, boxes, class_ids, scores, qualities, shape)
-        return found.select(found.areas > 0)
-
-    @classmethod
     def concat(cls, parts: Sequence[Self]) -> Self:
         """Join candidates of one image; at least one part, all of one shape.
 
@@ -241,25 +215,10 @@ class Instances:
         shape: Shape,
     ) -> Self:
         flat = [crop.ravel() for crop in crops]
-        masks = np.concatenate(flat) if flat else np.empty(0, np.bool_)
-        return cls._from_flat(masks, boxes, class_ids, scores, qualities, shape)
-
-    @classmethod
-    def _from_flat(
-        cls,
-        masks: BoolArray,
-        boxes: ArrayLike,
-        class_ids: ArrayLike,
-        scores: ArrayLike,
-        qualities: ArrayLike,
-        shape: Shape,
-    ) -> Self:
-        windows = np.asarray(boxes, np.int32).reshape(-1, 4)
-        sizes = (windows[:, 2:] - windows[:, :2]).prod(axis=1, dtype=np.int64)
         return cls(
-            boxes=windows,
-            masks=masks,
-            offsets=np.concatenate([[0], np.cumsum(sizes)]),
+            boxes=np.asarray(boxes, np.int32).reshape(-1, 4),
+            masks=np.concatenate(flat) if flat else np.empty(0, np.bool_),
+            offsets=np.cumsum([0, *map(len, flat)], dtype=np.int64),
             class_ids=np.asarray(class_ids, np.int32),
             scores=np.asarray(scores, np.float32),
             qualities=np.asarray(qualities, np.float32),

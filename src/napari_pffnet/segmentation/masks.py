@@ -25,37 +25,53 @@ def to_instances(found: Detections, shape: tuple[int, int]) -> Instances:
 
     Masks on a GPU become pixels there, unless they are too large for its memory.
     """
-    told = (found.class_ids.numpy(), found.scores.numpy(), found.qualities.numpy())
-    probabilities = found.mask_logits.sigmoid()
     windows = roi_windows(found.boxes, *shape).numpy()
     sizes = (windows[:, 2:] - windows[:, :2]).prod(axis=1)
-    if not probabilities.is_cuda or sizes.max(initial=0) > _MOST_PIXELS:
-        return Instances.from_mask_grids(
-            probabilities.cpu().numpy(), found.boxes.numpy(), *told, shape
-        )
-    pixels = sample_pixels(probabilities, found.boxes, sizes, shape)
-    return Instances.from_pixels(pixels, windows[:, [1, 0, 3, 2]], *told, shape)
+    if found.mask_logits.is_cuda and sizes.max(initial=0) <= _MOST_PIXELS:
+        return sample_instances(found, windows, shape)
+    return Instances.from_mask_grids(
+        found.mask_logits.sigmoid().cpu().numpy(),
+        found.boxes.numpy(),
+        found.class_ids.numpy(),
+        found.scores.numpy(),
+        found.qualities.numpy(),
+        shape,
+    )
 
 
-def sample_pixels(
-    grids: Tensor, boxes: Tensor, sizes: NDArray[np.int64], shape: tuple[int, int]
-) -> NDArray[np.bool_]:
-    """Return where masks are above 0.5, as `Instances.from_mask_grids` does.
+def sample_instances(
+    found: Detections, windows: NDArray[np.int64], shape: tuple[int, int]
+) -> Instances:
+    """Return what `Instances.from_mask_grids` does, found where the masks are.
 
     Parameters
     ----------
-    grids
-        (N, M, M) probabilities; it is done where they are.
-    boxes
-        (N, 4) x0, y0, x1, y1, on the CPU.
-    sizes
-        (N,) pixels of each window.
+    found
+        Candidates; all but their masks on the CPU.
+    windows
+        Their `roi_windows`.
     shape
         (Y, X) of the image.
+    """
+    sizes = (windows[:, 2:] - windows[:, :2]).prod(axis=1)
+    sampled = Instances(
+        boxes=windows[:, [1, 0, 3, 2]].astype(np.int32),
+        masks=_sample_pixels(found.mask_logits.sigmoid(), found.boxes, sizes, shape),
+        offsets=np.append(0, np.cumsum(sizes)),
+        class_ids=found.class_ids.numpy().astype(np.int32),
+        scores=found.scores.numpy(),
+        qualities=found.qualities.numpy(),
+        shape=shape,
+    )
+    return sampled.select(sampled.areas > 0)
 
-    Returns
-    -------
-    1-D, the pixels of all `roi_windows`, each row-major, end to end.
+
+def _sample_pixels(
+    grids: Tensor, boxes: Tensor, sizes: NDArray[np.int64], shape: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """Return where (N, M, M) probabilities are above 0.5, window after window.
+
+    ``sizes`` are the pixels of the windows, of which a part is done at a time.
     """
     before = np.cumsum(sizes) - sizes
     starts = np.flatnonzero(np.diff(before // _MOST_PIXELS, prepend=-1)).tolist()
