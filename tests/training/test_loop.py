@@ -1,5 +1,7 @@
 import csv
+import gc
 import math
+import multiprocessing
 from dataclasses import replace
 
 import numpy as np
@@ -140,6 +142,15 @@ def test_a_seed_fixes_every_loss(images, change, tmp_path, workers):
     )
     assert one == two
     assert one != other
+
+
+def test_what_loads_crops_ends_with_the_training(images, change, tmp_path):
+    gc.disable()
+    try:
+        run(images, change(workers=1), tmp_path / "m")
+        assert not multiprocessing.active_children()
+    finally:
+        gc.enable()
 
 
 def test_accumulated_passes_are_one_larger_batch(images, change, tmp_path):

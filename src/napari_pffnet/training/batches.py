@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from napari_pffnet.pffnet.structures import ImageTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from napari_pffnet.config import TrainConfig
     from napari_pffnet.data.dataset import CropDataset
@@ -92,7 +92,7 @@ def pass_numbers(step: int, config: TrainConfig, processes: Processes) -> range:
 
 def iterate_batches(
     dataset: CropDataset, config: TrainConfig, first_step: int, processes: Processes
-) -> Iterator[list[Batch]]:
+) -> Generator[list[Batch], None, None]:
     """Yield what each step from ``first_step`` (from 1) to the last trains on.
 
     A crop depends on the seed and its index alone, and a pass's crops on its

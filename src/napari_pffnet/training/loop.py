@@ -145,6 +145,8 @@ def _train(
         processes.stop()
         raise
     finally:
+        # What loads crops would live on until a collection of garbage.
+        batches.close()
         for log in run.logs:
             log.close()
     return run.result()
