@@ -103,7 +103,10 @@ def _box_branch(config: ModelConfig) -> BoxBranch:
             config.rois_per_image, config.roi_positive_fraction, config.roi_positive_iou
         ),
         limits=DetectionLimits(
-            config.candidate_score, config.nms_iou, config.max_detections
+            config.candidate_score,
+            config.nms_iou,
+            config.vote_iou,
+            config.max_detections,
         ),
         chunk=config.roi_chunk,
     )

@@ -6,7 +6,7 @@ import torchvision
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_pffnet.pffnet.nms import batched_nms
+from napari_pffnet.pffnet.nms import batched_nms, vote
 
 
 def boxes_of(seed: int, count: int, spread: float) -> tuple[torch.Tensor, ...]:
@@ -48,3 +48,31 @@ def test_a_chain_is_followed_to_its_end(iou):
     ours = batched_nms(boxes, scores, torch.zeros(50, dtype=torch.int64), iou)
     assert ours.tolist() == torchvision.ops.nms(boxes, scores, iou).tolist()
     assert 1 < len(ours) < 50
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.integers(0, 10**6),
+    st.integers(0, 200),
+    st.sampled_from([20.0, 100.0]),
+    st.sampled_from([0.3, 0.6, 0.9]),
+)
+def test_a_box_moves_to_the_mean_of_those_that_overlap_it(seed, count, spread, iou):
+    boxes, scores, groups = boxes_of(seed, count, spread)
+    scores += 0.01
+    overlaps = torchvision.ops.box_iou(boxes, boxes).double()
+    votes = (overlaps > iou) & (groups[:, None] == groups)
+    weights = votes * scores * torch.exp(-((1 - overlaps) ** 2) / 0.03)
+    expected = weights @ boxes.double() / weights.sum(1, keepdim=True)
+    moved = vote(boxes, scores, groups, iou)
+    torch.testing.assert_close(moved, expected.float(), rtol=1e-4, atol=1e-3)
+
+
+def test_no_box_moves_where_none_may_vote():
+    boxes, scores, groups = boxes_of(0, 100, 20.0)
+    torch.testing.assert_close(vote(boxes, scores, groups, 1.0), boxes)
+
+
+def test_boxes_without_a_score_stay_finite():
+    boxes, scores, groups = boxes_of(1, 100, 20.0)
+    assert vote(boxes, torch.zeros_like(scores), groups, 0.5).isfinite().all()

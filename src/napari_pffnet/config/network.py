@@ -129,6 +129,12 @@ class ModelConfig(Config):
 
     candidate_score: Unit = Field(0.05, description="Lowest score that is kept at all.")
     nms_iou: Unit = Field(0.5, description="Box NMS among detections.")
+    vote_iou: float = Field(
+        0.6,
+        gt=0,
+        le=1,
+        description="Boxes that overlap a detection more vote on its place; 1: off.",
+    )
     max_detections: PositiveInt = Field(4000, description="Detections an image.")
     roi_chunk: PositiveInt = Field(256, description="RoIs a pass through the heads.")
 

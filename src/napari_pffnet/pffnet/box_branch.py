@@ -13,7 +13,7 @@ from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHe
 from napari_pffnet.pffnet import boxes as box_ops
 from napari_pffnet.pffnet.losses import box_loss
 from napari_pffnet.pffnet.matching import match, sample
-from napari_pffnet.pffnet.nms import batched_nms
+from napari_pffnet.pffnet.nms import batched_nms, vote
 from napari_pffnet.pffnet.pooling import pool
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class DetectionLimits:
 
     min_score: float
     nms_iou: float
+    vote_iou: float
     per_image: int
 
 
@@ -189,19 +190,24 @@ class BoxBranch(nn.Module):
             none = proposals.new_zeros(0)
             return proposals, none.long(), none
         least = max(least_score, self._limits.min_score)
-        return self._select(torch.cat(boxes), torch.cat(probabilities), least)
+        chosen, category, score = self._select(
+            torch.cat(boxes), torch.cat(probabilities), least
+        )
+        # Means of boxes at the border may lie beyond it by a rounding.
+        return box_ops.clip(chosen, shape_yx), category, score
 
     def _select(
         self, boxes: Tensor, scores: Tensor, least: float
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Threshold and NMS, class by class; (P, C, 4) and (P, C)."""
+        """Threshold, NMS and votes, class by class; (P, C, 4) and (P, C)."""
         roi, category = torch.nonzero(scores >= least, as_tuple=True)
         chosen, score = boxes[roi, category], scores[roi, category]
         usable = box_ops.has_extent(chosen)
         chosen, score, category = chosen[usable], score[usable], category[usable]
         keep = batched_nms(chosen, score, category, self._limits.nms_iou)
         keep = keep[: self._limits.per_image]
-        return chosen[keep], category[keep] + 1, score[keep]
+        moved = vote(chosen, score, category, self._limits.vote_iou)
+        return moved[keep], category[keep] + 1, score[keep]
 
 
 def true_boxes(rois: SampledRoIs, targets: list[ImageTarget]) -> Tensor:
