@@ -1,4 +1,4 @@
-"""Non-maximum suppression and voting, without comparing each box with all others."""
+"""Non-maximum suppression and votes; on CPUs few pairs of boxes are compared."""
 
 from __future__ import annotations
 
