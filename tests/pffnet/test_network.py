@@ -286,3 +286,18 @@ def test_a_least_score_takes_nothing_from_the_others(tiny_config: ModelConfig) -
     assert 0 < len(some) < len(every)
     assert torch.equal(some.boxes, wanted.boxes)
     torch.testing.assert_close(some.mask_logits, wanted.mask_logits)
+
+
+def test_boxes_vote_on_detections_unless_that_is_switched_off(tiny_model):
+    images = torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    found = []
+    for iou in (0.3, 1.0):
+        config = tiny_model.info.model.model_copy(
+            update={"vote_iou": iou, "candidate_score": 0.0}
+        )
+        network = build_network(config).eval()
+        network.load_state_dict(tiny_model.network.state_dict())
+        found.append(network.detect(images).detections[0])
+    voted, alone = found
+    assert torch.equal(voted.scores, alone.scores)
+    assert not torch.equal(voted.boxes, alone.boxes)
