@@ -16,6 +16,7 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNHeads
 from napari_pffnet.build import build_network
 from napari_pffnet.config import ModelConfig
 from napari_pffnet.pffnet.layers import norm_factory
+from napari_pffnet.weights import place
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,7 +49,7 @@ def paper_config(variant: str) -> ModelConfig:
 def our_network(variant: str) -> nn.Module:
     """Return one of our networks at the paper's widths."""
     torch.manual_seed(0)
-    return build_network(paper_config(variant))
+    return place(build_network(paper_config(variant)), torch.device("cpu"))
 
 
 def torchvision_network(

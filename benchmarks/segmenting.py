@@ -24,7 +24,7 @@ from torch import Tensor
 from napari_pffnet import segment
 from napari_pffnet.build import build_network
 from napari_pffnet.config import CheckpointInfo, ModelConfig
-from napari_pffnet.weights import Model
+from napari_pffnet.weights import Model, place
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +42,8 @@ def our_segment(variant: str, count: int) -> Segment:
     limits = {"rpn_post_nms_test": PROPOSALS, "max_detections": count}
     config = ModelConfig(**{**paper_config(variant).model_dump(), **limits})
     info = CheckpointInfo(name=variant, model=config)
-    model = Model(build_network(config).eval(), info, torch.device("cpu"))
+    device = torch.device("cpu")
+    model = Model(place(build_network(config), device).eval(), info, device)
 
     def run(image: Tensor) -> object:
         pixels = image[0].permute(1, 2, 0).numpy()

@@ -28,6 +28,7 @@ from torch import Tensor
 from napari_pffnet.build import build_network
 from napari_pffnet.config import ModelConfig
 from napari_pffnet.segmentation.predictor import Predictor
+from napari_pffnet.weights import place
 
 MOST_SECONDS = 40.0
 """A batch that takes longer is the last: a GPU of little memory pages."""
@@ -59,7 +60,7 @@ def our_run(work: Work, variant: str) -> Run:
         "candidate_score": 0.0,
     }
     config = ModelConfig(**{**paper_config(variant).model_dump(), **limits})
-    network = build_network(config).eval().to(work.device)
+    network = place(build_network(config), work.device).eval()
     predictor = Predictor(network, work.device, torch.bfloat16)
     return lambda images: predictor(*images.permute(0, 2, 3, 1).numpy())
 

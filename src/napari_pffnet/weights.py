@@ -141,7 +141,18 @@ def load_model(name_or_path: str | os.PathLike[str], *, device: str = "auto") ->
             "it was changed or written by a different version."
         ) from error
     sha256 = content.metadata["sha256"]
-    return Model(network.to(target).eval(), info, target, sha256)
+    return Model(place(network, target).eval(), info, target, sha256)
+
+
+def place(network: nn.Module, device: torch.device) -> nn.Module:
+    """Move a network to a device, its weights in the order that it wants them in.
+
+    A CPU that is given others puts them in order anew at each call.
+    """
+    network = network.to(device)
+    if device.type == "cpu":
+        network = network.to(memory_format=torch.channels_last)
+    return network
 
 
 def save_checkpoint(

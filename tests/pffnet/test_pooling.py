@@ -1,6 +1,8 @@
 """RoIAlign, half-pixel right."""
 
+import pytest
 import torch
+from torchvision.ops import roi_align
 
 from napari_pffnet.pffnet.pooling import pool, pyramid_levels
 
@@ -39,3 +41,25 @@ def test_image_index_and_no_roi() -> None:
     pooled = pool(levels, boxes, torch.tensor([1, 1, 0]), 7)
     assert pooled.mean((1, 2, 3)).tolist() == [1.0, 1.0, 0.0]
     assert pool(levels, boxes[:0], torch.zeros(0), 7).shape == (0, 2, 7, 7)
+
+
+@pytest.mark.parametrize("cells_yx", [(40, 56), (1, 9), (2, 2)])
+@pytest.mark.parametrize("size", [7, 14])
+def test_pooling_equals_torchvision(cells_yx: tuple[int, int], size: int) -> None:
+    generator = torch.Generator().manual_seed(size)
+    features = torch.randn(2, 3, *cells_yx, generator=generator).requires_grad_()
+    # Some begin before the image, end beyond it, or lie outside; one is a point.
+    start = torch.rand(50, 2, generator=generator) * 280 - 50
+    boxes = torch.cat([start, start + torch.rand(50, 2, generator=generator) * 90], 1)
+    boxes[-1, 2:] = boxes[-1, :2]
+    image = torch.arange(50) % 2
+    rois = torch.cat([image[:, None], boxes], 1)
+
+    pooled = pool([features], boxes, image, size)
+    expected = roi_align(features, rois, size, 0.25, 2, aligned=True)
+    torch.testing.assert_close(pooled, expected, atol=1e-4, rtol=0)
+
+    weights = torch.randn(pooled.shape, generator=generator)
+    (got,) = torch.autograd.grad((pooled * weights).sum(), features)
+    (wanted,) = torch.autograd.grad((expected * weights).sum(), features)
+    torch.testing.assert_close(got, wanted, atol=2e-3, rtol=1e-4)

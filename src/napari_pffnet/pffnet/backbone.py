@@ -6,6 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor, nn
 from torchvision.ops.feature_pyramid_network import (
     FeaturePyramidNetwork,
@@ -59,9 +60,20 @@ class Backbone(nn.Module):
     def forward(self, images: Tensor) -> Features:
         """Return C2..C5 and P2..P6 of images with sides divisible by 32."""
         stages = []
-        x = self.stem(images)
+        # Twice: maps of one channel have no layout that could be handed on.
+        x = _channels_last(self.stem(_channels_last(images)))
         for stage in self.stages:
             x = stage(x)
             stages.append(x)
         named = OrderedDict((str(i), c) for i, c in enumerate(stages))
         return Features(stages, list(self.fpn(named).values()))
+
+
+def _channels_last(maps: Tensor) -> Tensor:
+    """Return (B, C, Y, X) maps with their channels side by side in memory, on a CPU.
+
+    It convolves a fifth faster so, and what pools RoIs there needs it.
+    """
+    if maps.device.type != "cpu":
+        return maps
+    return maps.contiguous(memory_format=torch.channels_last)

@@ -29,13 +29,15 @@ class _Reshape(nn.Module):
 class _PixelShuffle(nn.Module):
     """Four channels become 2 x 2 cells ("Reshape2").
 
-    ``nn.PixelShuffle`` has no gradient for an empty batch.
+    ``nn.PixelShuffle`` has no gradient for an empty batch, and returns maps that the
+    next convolution copies once more, to have their channels last.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         r, c, h, w = x.shape
-        blocks = x.reshape(r, c // 4, 2, 2, h, w).permute(0, 1, 4, 2, 5, 3)
-        return blocks.reshape(r, c // 4, 2 * h, 2 * w)
+        blocks = x.permute(0, 2, 3, 1).reshape(r, h, w, c // 4, 2, 2)
+        fine = blocks.permute(0, 1, 4, 2, 5, 3).reshape(r, 2 * h, 2 * w, c // 4)
+        return fine.permute(0, 3, 1, 2)
 
 
 class DualModalMaskGenerator(nn.Module):

@@ -22,7 +22,7 @@ from napari_pffnet.segmentation.result import (
 )
 from napari_pffnet.segmentation.stack import Stack
 from napari_pffnet.segmentation.view import View, view_plane
-from napari_pffnet.weights import Model, library_versions
+from napari_pffnet.weights import Model, library_versions, place
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -213,7 +213,7 @@ def _find(
 def _move(model: Model, device: torch.device) -> None:
     """Move a network between its device and the CPU, which takes 10 ms even if idle."""
     if any(weight.device.type != device.type for weight in model.network.parameters()):
-        model.network.to(device)
+        place(model.network, device)
 
 
 def _record(

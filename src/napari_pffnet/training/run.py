@@ -29,7 +29,7 @@ from napari_pffnet.training.state import (
 )
 from napari_pffnet.training.steps import CheckpointStep, TrainingResult
 from napari_pffnet.training.tensorboard import TensorBoardLog
-from napari_pffnet.weights import Model, save_checkpoint
+from napari_pffnet.weights import Model, place, save_checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -165,7 +165,7 @@ def start_run(
     """Set up a run, or set it back to where it was saved."""
     device = processes.device
     arithmetic = choose_arithmetic(recipe.train.precision, device)
-    network = first_network(recipe, base, resumed=saved is not None).to(device)
+    network = place(first_network(recipe, base, resumed=saved is not None), device)
     average = start_average(network, recipe.train)
     trained = _trained_part(network, recipe.train)
     optimizer = build_optimizer(network, recipe.train)

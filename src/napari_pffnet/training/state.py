@@ -142,14 +142,26 @@ def restore(
     network.load_state_dict(weights)
     if average is not None:
         average.module.load_state_dict(_under("average/", state.tensors) or weights)
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     slots: dict[int, dict[str, Tensor]] = {}
     for key, tensor in _under("optimizer/", state.tensors).items():
         index, name = key.split("/", 1)
-        slots.setdefault(int(index), {})[name] = tensor
+        slot = slots.setdefault(int(index), {})
+        slot[name] = _laid_out_as(parameters[int(index)], tensor)
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": slots, "param_groups": groups})
     if state.scaler:
         scaler.load_state_dict(state.scaler)
+
+
+def _laid_out_as(parameter: Tensor, tensor: Tensor) -> Tensor:
+    """Return a tensor in the order in memory of its parameter.
+
+    In another one the same step rounds differently.
+    """
+    if tensor.shape != parameter.shape:
+        return tensor
+    return torch.empty_like(parameter, dtype=tensor.dtype).copy_(tensor)
 
 
 def _read_state(path: Path) -> SavedState:
