@@ -7,8 +7,8 @@ torchvision's ``MultiScaleRoIAlign`` samples half a feature cell off
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional as F
 from torchvision.ops import roi_align
 
 from napari_pffnet.pffnet.backbone import STRIDES
@@ -66,7 +66,7 @@ def _align(features: Tensor, rois: Tensor, size: int, scale: float) -> Tensor:
 
     On a CPU it is a sum of rows of the features, one row a cell with all its channels:
     torchvision's kernel there goes channel by channel on one thread, and took a fifth
-    of the time of `segment` and a third of that of a training step.
+    of the time of `segment`.
     """
     if features.device.type != "cpu":
         pooled: Tensor = roi_align(features, rois, size, scale, 2, aligned=True)

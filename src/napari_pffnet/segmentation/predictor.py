@@ -109,10 +109,9 @@ class Predictor:
         return moments
 
     def _tensor(self, images: Sequence[NDArray[np.float32]]) -> Tensor:
-        # A view of (B, Y, X, C) as (B, C, Y, X): channels last, as GPUs like it.  A CPU
-        # is a fourth slower with it, and its memory grows from tile to tile.
+        # A view of (B, Y, X, C) as (B, C, Y, X), as both GPUs and CPUs want it.
         pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
-        if self.device.type != "cuda":
+        if self.device.type == "mps":
             pixels = pixels.contiguous()
         return pixels.to(self.device)
 
