@@ -130,3 +130,10 @@ def test_devices_that_are_not_here_are_named():
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match="'cuda' is not available"):
             resolve_device("cuda")
+
+
+def test_on_a_cpu_convolutions_find_their_weights_in_order(tiny_checkpoint):
+    network = load_model(tiny_checkpoint, device="cpu").network
+    weights = [p for p in network.parameters() if p.dim() == 4]
+    assert weights
+    assert all(w.is_contiguous(memory_format=torch.channels_last) for w in weights)

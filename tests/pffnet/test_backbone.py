@@ -24,3 +24,12 @@ def test_levels_have_the_strides_they_are_read_with(
     assert [p.shape for p in features.p] == [
         (1, 16, 64 // stride, 128 // stride) for stride in STRIDES
     ]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_on_a_cpu_maps_have_their_channels_last(channels: int) -> None:
+    norm = norm_factory("group")
+    resnet = torchvision.models.resnet18(weights=None, norm_layer=norm)
+    resnet.conv1 = torch.nn.Conv2d(channels, 64, 7, 2, 3)
+    maps = Backbone(resnet, 16, norm)(torch.zeros(2, channels, 128, 128)).p[0]
+    assert maps.is_contiguous(memory_format=torch.channels_last)
