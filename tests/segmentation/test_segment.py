@@ -32,11 +32,11 @@ def test_labels_table_and_class_map_tell_of_the_same_objects():
     np.testing.assert_array_equal(result.semantic > 0, result.labels > 0)
 
 
-def test_a_cpu_gets_its_images_channel_by_channel():
-    # With the channels last convolutions are slower there, and memory grows.
+def test_a_cpu_gets_its_images_with_their_channels_last():
     class Layout(BrightThings):
         def forward(self, images, **wanted):
-            layouts.append((images.is_contiguous(), tuple(images.shape)))
+            is_last = images.is_contiguous(memory_format=torch.channels_last)
+            layouts.append((is_last, tuple(images.shape)))
             return super().forward(images, **wanted)
 
     layouts = []
