@@ -72,7 +72,7 @@ class Backbone(nn.Module):
 def _channels_last(maps: Tensor) -> Tensor:
     """Return (B, C, Y, X) maps with their channels side by side in memory, on a CPU.
 
-    It convolves a fifth faster so, and what pools RoIs there needs it.
+    It convolves a fifth faster so, and pooling would else copy them each time.
     """
     if maps.device.type != "cpu":
         return maps

@@ -109,7 +109,8 @@ class Predictor:
         return moments
 
     def _tensor(self, images: Sequence[NDArray[np.float32]]) -> Tensor:
-        # A view of (B, Y, X, C) as (B, C, Y, X), as both GPUs and CPUs want it.
+        # A view of (B, Y, X, C) as (B, C, Y, X), as GPUs and CPUs want it;
+        # on MPS it was not measured.
         pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
         if self.device.type == "mps":
             pixels = pixels.contiguous()
