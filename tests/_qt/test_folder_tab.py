@@ -110,13 +110,32 @@ def test_the_tab_decides_what_is_shown(viewer: Viewer, images: Path) -> None:
         ("data/plate 1", "data/plate 1/results"),
         ("data/*_dapi.tif", "data/results"),
         ("data/list.txt", "data/results"),
+        ("data/plate.2", "data/plate.2/results"),
+        ("data/cells_?.lsm", "data/results"),
+        ("data/slide.zarr", "data/results"),
     ],
 )
 def test_results_lie_beside_the_images(images: str, results: str) -> None:
+    assert out_of(images) == Path(results)
+
+
+@pytest.mark.parametrize("name", ["plate.1", "plate [1]", "day.tif"])
+def test_results_of_a_folder_lie_in_it_whatever_its_name(
+    tmp_path: Path, name: str
+) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    assert out_of(str(folder)) == folder / "results"
+    (tmp_path / "slide.zarr").mkdir()
+    assert out_of(str(tmp_path / "slide.zarr")) == tmp_path / "results"
+
+
+def out_of(images: str) -> Path:
+    """Return where the results go if the user names only the images."""
     request = make_request(
         FolderChoices(images=images), model="m", device="cpu", config=SegmentConfig()
     )
-    assert Path(request.out) == Path(results)
+    return Path(request.out)
 
 
 def test_a_pattern_of_folders_needs_a_place_for_the_results() -> None:

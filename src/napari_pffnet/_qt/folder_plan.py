@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from napari_pffnet.catalog import find_model
 from napari_pffnet.config import OutputConfig, SegmentConfig, Unit
+from napari_pffnet.folders.inputs import IMAGE_SUFFIXES, LIST_SUFFIX, ZARR_SUFFIX
 from napari_pffnet.messages import FolderRequest
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from napari_pffnet.messages import FolderDone
 
 _SHOWN_FAILURES = 5
+_FILE_SUFFIXES = (*IMAGE_SUFFIXES, ZARR_SUFFIX, LIST_SUFFIX)
 
 
 class FolderChoices(BaseModel):
@@ -72,10 +74,25 @@ def with_model_file(request: FolderRequest) -> FolderRequest:
 def _beside(images: str) -> str:
     """Return the folder ``results`` beside images, or in their folder."""
     place = Path(images)
-    folder = place.parent if place.suffix or "*" in place.name else place
-    if any(letter in str(folder) for letter in "*?["):
+    folder = place if _is_folder_of_images(place) else place.parent
+    if not folder.is_dir() and _is_pattern(str(folder)):
         raise ValueError("Choose a folder for the results.")
     return str(folder / "results")
+
+
+def _is_folder_of_images(place: Path) -> bool:
+    """Whether a path means a folder, which may not be there yet."""
+    ending = place.suffix.lower()
+    if place.is_dir():
+        # An OME-Zarr is a folder, but one image.
+        return ending != ZARR_SUFFIX
+    # A dot alone makes no file: folders are named plate.1, plate.2.
+    is_file = place.exists() or ending in _FILE_SUFFIXES
+    return not is_file and not _is_pattern(place.name)
+
+
+def _is_pattern(text: str) -> bool:
+    return any(letter in text for letter in "*?[")
 
 
 # ------------------------------------------------------------- without a window
