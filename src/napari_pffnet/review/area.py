@@ -75,7 +75,7 @@ def reviewed_area(
         (Y, X); 0 is background.
     objects
         Rows of the objects of this plane, with ``label``, ``verdict`` ("" for none)
-        and the half-open boxes ``bbox_y0, bbox_x0, bbox_y1, bbox_x1``.
+        and the half-open boxes ``bbox_y0, bbox_x0, bbox_y1, bbox_x1`` in it.
     done
         Rectangles of this plane that were marked as done.
     is_complete

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+import pandas as pd
 
 from napari_pffnet.review import edits
 from napari_pffnet.review.area import Marks, Rectangle, reviewed_area
@@ -24,12 +25,12 @@ from napari_pffnet.review.table import (
     check_reviewable,
     complete_table,
     leading_columns,
+    measure_plane,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import pandas as pd
     from numpy.typing import NDArray
 
     from napari_pffnet.review.steps import StepKind, Verdict
@@ -151,14 +152,24 @@ class ReviewSession:
         -------
         (Y, X) bool; `area.reviewed_area` says which.
         """
-        columns = list(leading_columns(self.labels.shape, self.table))
-        here = (self.table[columns].to_numpy() == np.array(plane)).all(axis=1)
         return reviewed_area(
             self.labels[plane],
-            self.table[here],
+            self._objects_in(plane),
             done=[box for box in self.marks.done if box.plane == plane],
             is_complete=self.marks.is_complete,
         )
+
+    def _objects_in(self, plane: Plane) -> pd.DataFrame:
+        """Return verdicts and boxes of what lies in a plane, or lay there."""
+        table = self.table
+        # An object may lie in other planes than the one where it is largest.
+        found = measure_plane(self.labels[plane])
+        verdicts = table.set_index("label")["verdict"]
+        found["verdict"] = verdicts.reindex(found["label"], fill_value="").to_numpy()
+        columns = list(leading_columns(self.labels.shape, table))
+        was_here = (table[columns].to_numpy() == np.array(plane)).all(axis=1)
+        gone = table[was_here & (table["area"] == 0)]
+        return pd.concat([found, gone[found.columns]], ignore_index=True)
 
     def misses(self, semantic: NDArray[np.integer[Any]]) -> list[Miss]:
         """Find where a class map sees foreground and no object lies, largest first.

@@ -92,7 +92,7 @@ def measure(labels: NDArray[np.integer[Any]], columns: Sequence[str]) -> pd.Data
     Rows in rising ``label``: plane and box where an object is largest, ``area`` over
     all planes, and ``touches_border``.
     """
-    parts = [_measure_plane(labels[plane]) for plane in np.ndindex(labels.shape[:-2])]
+    parts = [measure_plane(labels[plane]) for plane in np.ndindex(labels.shape[:-2])]
     for part, plane in zip(parts, np.ndindex(labels.shape[:-2]), strict=True):
         part[list(columns)] = plane
     found = pd.concat(parts, ignore_index=True)
@@ -104,7 +104,8 @@ def measure(labels: NDArray[np.integer[Any]], columns: Sequence[str]) -> pd.Data
     return largest.reset_index()
 
 
-def _measure_plane(labels: NDArray[np.integer[Any]]) -> pd.DataFrame:
+def measure_plane(labels: NDArray[np.integer[Any]]) -> pd.DataFrame:
+    """Measure the objects of a single plane (Y, X): rows in rising ``label``."""
     areas = np.bincount(labels.ravel())[1:]
     ids = np.flatnonzero(areas) + 1
     # Several times faster than sorting the pixels of a large image by their labels.
