@@ -169,7 +169,9 @@ class ReviewSession:
         columns = list(leading_columns(self.labels.shape, table))
         was_here = (table[columns].to_numpy() == np.array(plane)).all(axis=1)
         gone = table[was_here & (table["area"] == 0)]
-        return pd.concat([found, gone[found.columns]], ignore_index=True)
+        parts = [found, gone[found.columns]]
+        objects: pd.DataFrame = pd.concat(parts, ignore_index=True)
+        return objects
 
     def misses(self, semantic: NDArray[np.integer[Any]]) -> list[Miss]:
         """Find where a class map sees foreground and no object lies, largest first.
