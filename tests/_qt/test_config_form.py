@@ -63,6 +63,25 @@ def test_a_word_is_shown_for_what_is_no_number(qtbot: QtBot) -> None:
     assert form.value().tile == 512
 
 
+def test_steps_lead_from_the_word_to_numbers_and_back(qtbot: QtBot) -> None:
+    form = ConfigForm(SegmentConfig(), fields=("score_threshold", "tile"))
+    qtbot.addWidget(form)
+    score, tile = form.editor("score_threshold"), form.editor("tile")
+
+    score.stepUp()
+    tile.stepUp()
+    assert (form.value().score_threshold, form.value().tile) == (0, 0)
+    assert (score.text(), tile.text()) == ("0.00", "0")
+    score.stepUp()
+    assert form.value().score_threshold == 0.05
+    score.stepBy(-2)
+    tile.stepDown()
+    assert form.value() == SegmentConfig()
+    assert score.text() == tile.text() == "auto"
+    score.setValue(-0.02)
+    assert form.value() == SegmentConfig()
+
+
 def test_one_signal_for_many_fields(qtbot: QtBot) -> None:
     form = ConfigForm(SegmentConfig(), fields=("diameter", "tile", "precision"))
     qtbot.addWidget(form)

@@ -129,15 +129,16 @@ class ConfigForm(QWidget, Generic[Value]):
 
 @dataclass(frozen=True, slots=True)
 class _Editor:
-    """One widget, and the value that its lowest position stands for, if any."""
+    """One widget, and the value that numbers below the low limit stand for, if any."""
 
     widget: ValueWidget[Any]
     kind: type[int | float] | None = None
     special: tuple[Any, ...] = ()
+    low: float = 0
 
     def value(self) -> Any:
         value = self.widget.value
-        if self.special and value <= self.widget.native.minimum():
+        if self.special and value < self.low:
             return self.special[0]
         return value if self.kind is None else self.kind(value)
 
@@ -154,21 +155,24 @@ def _make_editor(field: FieldInfo, value: Any) -> _Editor:
         return _Editor(_create(value, field.annotation))
     words = [kind for kind in kinds if kind not in (int, float)]
     special = tuple(word for kind in words for word in (get_args(kind) or (None,)))
-    low, high = _limits(field, whole=numbers[0] is int)
-    lowest = low - 1 if special else low
+    is_whole = numbers[0] is int
+    low, high = _limits(field, whole=is_whole)
+    step = 0.05 if high <= 1 else 1
+    lowest = low - step if special else low
     number = lowest if special and value == special[0] else value
     # The box for whole numbers has no word for its lowest one.
     kind = float if special else numbers[0]
-    widget = _create(lowest, kind, min=lowest, max=high)
-    if numbers[0] is int and special:
+    # By default steps adapt to the number; one step leads from the word to `low`.
+    fixed = {"step": step} if special and not is_whole else {}
+    widget = _create(lowest, kind, min=lowest, max=high, **fixed)
+    if is_whole and special:
         widget.native.setDecimals(0)
     elif kind is float:
         widget.native.setDecimals(6 if 0 < number < 0.01 else 2)
-        widget.native.setSingleStep(0.05 if high <= 1 else 1)
     widget.value = number
     if special:
         widget.native.setSpecialValueText(str(special[0] or "auto"))
-    return _Editor(widget, numbers[0], special[:1])
+    return _Editor(widget, numbers[0], special[:1], low)
 
 
 def _create(value: Any, annotation: Any, **options: Any) -> ValueWidget[Any]:
