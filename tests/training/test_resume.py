@@ -9,7 +9,11 @@ import torch
 
 from napari_pffnet.config import Recipe, TrainConfig
 from napari_pffnet.training import TrainStep, ValidationStep, train, train_iter
-from napari_pffnet.training.state import previous_state_path, state_path
+from napari_pffnet.training.state import (
+    load_state,
+    previous_state_path,
+    state_path,
+)
 from napari_pffnet.weights import load_model
 
 
@@ -106,9 +110,46 @@ def test_a_new_run_forgets_the_state_of_an_earlier_one(images, recipe, tmp_path)
     losses(images, recipe, out)
     steps = train_iter(images, recipe=recipe, out=out, device="cpu")
     next(steps)
-    assert not state_path(out).exists()
+    assert load_state(out).progress.step == 0
     assert not previous_state_path(out).exists()
     steps.close()
+
+
+def test_a_model_without_a_state_is_not_replaced_by_resume(images, recipe, tmp_path):
+    out = tmp_path / "m.safetensors"
+    losses(images, recipe, out)
+    state_path(out).unlink()
+    previous_state_path(out).unlink()
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(ValueError, match="no training state is beside it"):
+        losses(images, recipe, out, resume=True)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_states_that_are_all_damaged_are_not_replaced_by_resume(
+    images, recipe, tmp_path
+):
+    out = tmp_path / "m.safetensors"
+    losses(images, recipe, out)
+    for path in (state_path(out), previous_state_path(out)):
+        path.write_bytes(path.read_bytes()[:-100])
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(ValueError, match=r"No training state beside .* can be used"):
+        losses(images, recipe, out, resume=True)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_resume_wants_the_base_that_the_run_started_from(images, recipe, tmp_path):
+    first, out = tmp_path / "first.safetensors", tmp_path / "m.safetensors"
+    losses(images, recipe, first)
+    base = load_model(first, device="cpu")
+    options = {"out": out, "recipe": recipe, "device": "cpu"}
+    train(images, val=images, base=base, **options)
+    with pytest.raises(ValueError, match=f"{base.info.name}; give it as the base"):
+        train(images, val=images, resume=True, **options)
+    with pytest.raises(ValueError, match="started without a base"):
+        train(images, val=images, base=base, resume=True, **options | {"out": first})
+    assert train(images, val=images, base=base, resume=True, **options).steps == 6
 
 
 def test_a_state_of_another_network_is_refused(images, recipe, tmp_path):

@@ -51,7 +51,7 @@ def train(
     file (.json) may be given; --images names the folder of its images.
 
     - `pffnet train mycells --base nuclei --out mycells.safetensors`
-    - `pffnet train mycells --out mycells.safetensors --resume`
+    - `pffnet train mycells --base nuclei --out mycells.safetensors --resume`
     - `pffnet segment new.tif --model mycells.safetensors --out results`
 
     Beside the checkpoint lie a log of the losses (CSV), a picture of the curves and

@@ -83,7 +83,8 @@ def train_iter(
     image_weights
         Chance of each training image to be chosen; default: all equal.
     resume
-        Go on from the state beside ``out``, if there is one.
+        Go on from the state beside ``out``; where there is neither a state nor a model,
+        start.
     device
         As in :func:`~napari_pffnet.weights.resolve_device`.
     only_best
@@ -96,7 +97,8 @@ def train_iter(
     ------
     ValueError
         If the images have no object, the device is absent, or the state to resume
-        is of another network or not the same in all processes.
+        cannot be used: it is damaged, missing beside a model, of another network, or
+        not the same in all processes.
     TrainingError
         If the loss or its gradient is not finite.
     """
@@ -113,7 +115,7 @@ def train_iter(
     sources = with_samples(train_images, image_weights, recipe)
     dataset = CropDataset(sources.images, recipe.train, weights=sources.weights)
     processes = join_processes(device)
-    saved = find_saved_state(Path(out), recipe) if resume else None
+    saved = find_saved_state(Path(out), recipe, base) if resume else None
     run = start_run(Path(out), recipe, info, base, saved, processes, only_best)
     return (yield from _train(run, dataset, validation, should_finish))
 

@@ -48,6 +48,7 @@ class Run:
     ``connected`` is the network as it trains: among several processes, the wrapper
     that averages its gradient over them.  Only the first of them writes.  ``average``
     is the running mean of its weights over the steps, where the recipe wants one.
+    ``base`` names the model that the run started from, if one.
     """
 
     out: Path
@@ -61,6 +62,7 @@ class Run:
     arithmetic: Arithmetic
     processes: Processes
     progress: Progress
+    base: str
     logs: tuple[RunLog, ...]
     only_best: bool = False
     started: float = field(default_factory=time.monotonic)
@@ -110,6 +112,7 @@ class Run:
                 scaler=self.scaler,
                 progress=self.progress,
                 recipe=self.recipe,
+                base=self.base,
             )
         self.saved = time.monotonic()
         return CheckpointStep(self.progress.step, self.last_path, is_best=False)
@@ -137,12 +140,27 @@ class Run:
             save_checkpoint(path, self.result_network, info)
 
 
-def find_saved_state(out: Path, recipe: Recipe) -> SavedState | None:
-    """Return the state to go on from; ValueError if it is of another network."""
+def find_saved_state(
+    out: Path, recipe: Recipe, base: Model | None
+) -> SavedState | None:
+    """Return the state to go on from, None where nothing was trained yet.
+
+    Raises
+    ------
+    ValueError
+        If a model is there but no state, none of the states can be used, or they are
+        of a run with another network or base.
+    """
     saved = load_state(out)
     if saved is None:
+        if out.exists():
+            raise ValueError(
+                f"{out} exists and no training state is beside it to go on from; "
+                "give another name, or start anew without resume."
+            )
         logger.info("There is no training state beside %s; starts anew.", out)
         return None
+    _check_base(out, saved.base, base)
     if saved.recipe.model != recipe.model:
         raise ValueError(
             f"The training state beside {out} is of a network of another shape; "
@@ -151,6 +169,15 @@ def find_saved_state(out: Path, recipe: Recipe) -> SavedState | None:
     if saved.recipe.train != recipe.train:
         logger.warning("Some training options differ from those of the stopped run.")
     return saved
+
+
+def _check_base(out: Path, was: str | None, base: Model | None) -> None:
+    """Make sure that a run goes on from a base, which images are read for, or none."""
+    if was is not None and bool(was) != (base is not None):
+        told = f"from {was}; give it as the base again" if was else "without a base"
+        raise ValueError(
+            f"The run beside {out} started {told}, or start anew without resume."
+        )
 
 
 def start_run(
@@ -192,10 +219,14 @@ def start_run(
         arithmetic,
         processes,
         progress,
+        base.info.name if base else "",
         _open_logs(out, recipe.train, progress.step) if has_logs else (),
         only_best,
     )
     run.started -= progress.seconds
+    if saved is None and not only_best:
+        # A model that a killed run left is thus never without a state.
+        run.save()
     return run
 
 

@@ -60,10 +60,15 @@ class Progress(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class SavedState:
-    """A state read from disk."""
+    """A state read from disk.
+
+    ``base`` names the model that the run started from: "" without one, None in states
+    that do not say.
+    """
 
     progress: Progress
     recipe: Recipe
+    base: str | None
     tensors: dict[str, Tensor]
     scaler: dict[str, float]
 
@@ -93,6 +98,7 @@ def save_state(
     scaler: torch.amp.GradScaler,
     progress: Progress,
     recipe: Recipe,
+    base: str,
 ) -> None:
     """Write the state beside the checkpoint ``out``; keep the last two."""
     tensors = {f"network/{n}": t for n, t in network.state_dict().items()}
@@ -107,6 +113,7 @@ def save_state(
         "progress": progress.model_dump_json(),
         "recipe": recipe.model_dump_json(),
         "scaler": json.dumps(scaler.state_dict()),
+        "base": base,
     }
     newest = state_path(out)
     # A kill between these two lines leaves the previous one, which is whole.
@@ -116,7 +123,14 @@ def save_state(
 
 
 def load_state(out: Path) -> SavedState | None:
-    """Read the newest whole state beside ``out``; None if there is none."""
+    """Read the newest whole state beside ``out``; None if no state is there.
+
+    Raises
+    ------
+    ValueError
+        If none of those that are there can be used.
+    """
+    reasons = []
     for path in (state_path(out), previous_state_path(out)):
         if not path.exists():
             continue
@@ -124,6 +138,12 @@ def load_state(out: Path) -> SavedState | None:
             return _read_state(path)
         except ValueError as error:
             logger.warning("The training state cannot be used: %s", error)
+            reasons.append(str(error))
+    if reasons:
+        raise ValueError(
+            f"No training state beside {out} can be used ({reasons[0].rstrip('.')}); "
+            "start anew without resume."
+        )
     return None
 
 
@@ -171,6 +191,7 @@ def _read_state(path: Path) -> SavedState:
         return SavedState(
             Progress.model_validate_json(content.metadata["progress"]),
             Recipe.model_validate_json(content.metadata["recipe"]),
+            content.metadata.get("base"),
             content.tensors,
             json.loads(content.metadata["scaler"]),
         )
