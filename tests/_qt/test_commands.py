@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
@@ -112,6 +113,27 @@ def test_what_shows_nothing_is_said_and_can_be_searched(
     widget.form.advanced.editor("all_tiles").setChecked(True)
     widget.copy_as_command()
     assert QGuiApplication.clipboard().text().endswith(" --all-tiles")
+
+
+def test_the_command_of_a_folder_writes_what_is_ticked(
+    viewer: Viewer, cells: Path
+) -> None:
+    widget = open_widget(viewer)
+    widget.form.tabs.setCurrentIndex(1)
+    widget.form.folder.images.setValue(str(cells.parent / "*.tif"))
+    widget.form.advanced.editor("all_tiles").setChecked(True)
+    for box in widget.form.folder.formats.values():
+        box.setChecked(False)
+
+    widget.copy_as_command()
+    words = shlex.split(QGuiApplication.clipboard().text())
+    run_python(["-m", "napari_pffnet.cli", *words[1:]], cells.parent)
+
+    results = cells.parent / "results"
+    assert (results / "my cells_overlay.png").exists()
+    assert not list(results.glob("*_labels.tif"))
+    record = json.loads((results / "my cells_run.json").read_text())
+    assert record["options"]["all_tiles"] is True
 
 
 @pytest.mark.parametrize("name", ["fluorescence", "histology"])

@@ -11,6 +11,8 @@ from napari_pffnet.data.readers import IMAGE_SUFFIXES, TIFF_SUFFIXES
 from napari_pffnet.sample_data import sample_names
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from napari.layers import Image
 
     from napari_pffnet._qt.segment_plan import SegmentPlan
@@ -33,12 +35,7 @@ def as_command(plan: SegmentPlan) -> str:
     image = ["--sample", sample] if sample else [str(plan.layer.source.path)]
     words = ["pffnet", "segment", *image, "--out", "results"]
     words += ["--model", plan.model, "--device", _kind_of_device(plan.device)]
-    for name, value in _options(plan).items():
-        words.append(f"--{name.replace('_', '-')}")
-        if isinstance(value, tuple):
-            words.append(",".join(map(str, value)))
-        elif value is not True:
-            words.append(str(value))
+    words += option_words(_options(plan))
     if set(plan.source.axes) & set("CTZ"):
         words += ["--axes", plan.source.axes]
     return shlex.join(words)
@@ -65,6 +62,25 @@ def as_python(plan: SegmentPlan) -> str:
     return "\n".join([*lines, ""])
 
 
+def changed_options(config: SegmentConfig) -> dict[str, Any]:
+    """Return the options that differ from the defaults."""
+    defaults = SegmentConfig()
+    return {name: value for name, value in config if value != getattr(defaults, name)}
+
+
+def option_words(options: Mapping[str, Any]) -> list[str]:
+    """Return options that differ from the defaults as the command line takes them."""
+    words: list[str] = []
+    for name, value in options.items():
+        words.append(f"--{name.replace('_', '-')}")
+        if isinstance(value, tuple):
+            words.append(",".join(map(str, value)))
+        # A switch has no value.
+        elif value is not True:
+            words.append(str(value))
+    return words
+
+
 def _facts(plan: SegmentPlan) -> dict[str, Any]:
     """Return what is known of the image."""
     source = plan.source
@@ -77,13 +93,10 @@ def _facts(plan: SegmentPlan) -> dict[str, Any]:
 
 
 def _options(plan: SegmentPlan) -> dict[str, Any]:
-    """Return the options that differ from the defaults."""
-    defaults = SegmentConfig()
-    return {
-        name: value
-        for name, value in plan.config
-        if value != getattr(defaults, name) and name != "axes"
-    }
+    """Return the options that differ from the defaults; the axes are a fact."""
+    options = changed_options(plan.config)
+    options.pop("axes", None)
+    return options
 
 
 def _hindrance(plan: SegmentPlan) -> str:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
+from napari_pffnet._qt.commands import changed_options, option_words
 from napari_pffnet.catalog import find_model
 from napari_pffnet.config import OutputConfig, SegmentConfig, Unit
 from napari_pffnet.folders.inputs import IMAGE_SUFFIXES, LIST_SUFFIX, ZARR_SUFFIX
 from napari_pffnet.messages import FolderRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from napari_pffnet.messages import FolderDone
 
 _SHOWN_FAILURES = 5
@@ -102,11 +101,9 @@ def as_command(request: FolderRequest) -> str:
     """Return the line for a terminal that does the same."""
     words = ["pffnet", "segment", *request.inputs, "--out", request.out]
     words += ["--model", request.model, "--device", request.device.partition(":")[0]]
-    for name, value in _options(request.config).items():
-        text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-        words += [f"--{name.replace('_', '-')}", text]
+    words += option_words(changed_options(request.config))
     output = request.output
-    words += ["--format", ",".join(output.formats)]
+    words += ["--format", ",".join(output.formats) or "none"]
     words += ["--link", output.link] if output.link else []
     switches = {
         "--no-overlay": not output.overlay,
@@ -119,7 +116,7 @@ def as_command(request: FolderRequest) -> str:
 def as_python(request: FolderRequest) -> str:
     """Return the lines of Python that do the same."""
     arguments: dict[str, Any] = {"out": request.out, "device": request.device}
-    arguments |= {**dict(request.output), **_options(request.config)}
+    arguments |= {**dict(request.output), **changed_options(request.config)}
     given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
     (images,) = request.inputs
     return (
@@ -127,12 +124,6 @@ def as_python(request: FolderRequest) -> str:
         f"done = pff.segment_files({images!r}, {request.model!r}, {given})\n"
         "print(done.summary, done.failures)\n"
     )
-
-
-def _options(config: SegmentConfig) -> Mapping[str, Any]:
-    """Return the options that differ from the defaults."""
-    defaults = SegmentConfig()
-    return {name: value for name, value in config if value != getattr(defaults, name)}
 
 
 # ---------------------------------------------------------------------- the end

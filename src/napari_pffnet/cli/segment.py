@@ -79,7 +79,8 @@ def segment(
         Other processes and machines, through dask.
     formats
         What to write, separated by commas: tiff, zarr (OME-Zarr with a pyramid),
-        csv, parquet, geojson (QuPath), coco, rois (ImageJ).
+        csv, parquet, geojson (QuPath), coco, rois (ImageJ); or none: only the
+        picture.
     overlay
         Write the picture of the outlines too.
     link
@@ -133,7 +134,7 @@ def segment(
 
 
 def parse_formats(text: str) -> tuple[Format, ...]:
-    """Return the formats that ``--format`` asks for.
+    """Return the formats that ``--format`` asks for; of ``none`` no format.
 
     Raises
     ------
@@ -141,12 +142,14 @@ def parse_formats(text: str) -> tuple[Format, ...]:
         If one is unknown.
     """
     known: tuple[Format, ...] = get_args(Format)
+    if text.strip().lower() == "none":
+        return ()
     names = [name.strip().lower() for name in text.split(",")]
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ValueError(
             f"--format {unknown[0]!r} is unknown; "
-            f"the formats are {', '.join(known)}, separated by commas."
+            f"the formats are {', '.join(known)}, separated by commas, or none."
         )
     return tuple(name for name in known if name in names)
 
