@@ -39,6 +39,14 @@ def test_a_list_with_a_mistake_is_refused_in_a_sentence(
     assert str(listed) in str(caught.value)
 
 
+def test_patterns_leave_out_what_the_program_wrote(images, tmp_path):
+    images[0].with_name("a_labels.tif").write_bytes(images[0].read_bytes())
+    images[0].with_name("a_overlay.png").write_bytes(images[0].read_bytes())
+    assert find_images([str(tmp_path / "images" / "*")]) == images
+    with pytest.raises(ValueError, match="named like results of this program"):
+        find_images([str(tmp_path / "images" / "*_labels.tif")])
+
+
 def test_what_names_nothing_is_refused():
     with pytest.raises(ValueError, match="no file, folder or pattern 'nowhere'"):
         find_images([str(Path("nowhere"))])

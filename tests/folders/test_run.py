@@ -148,6 +148,23 @@ def test_files_of_other_options_do_not_stay_beside_new_ones(run, images, out):
     assert {path.name for path in out.glob("a_*")} == {"a_objects.csv", "a_run.json"}
 
 
+def test_results_of_an_image_of_that_name_elsewhere_are_not_replaced(
+    run, images, out, tmp_path
+):
+    run(images[:1])
+    labels = (out / "a_labels.tif").read_bytes()
+    other = tmp_path / "plate2" / "a.png"
+    other.parent.mkdir()
+    other.write_bytes(images[1].read_bytes())
+    with pytest.raises(ValueError, match=r"a result of .*images.a\.png, another image"):
+        run([other], RESUME)
+    assert (out / "a_labels.tif").read_bytes() == labels
+    # Where the image itself was moved they are its own.
+    images[0].unlink()
+    steps, _ = run([other], RESUME)
+    assert kinds(steps) == [ImageStarted, ImageDone]
+
+
 def test_files_that_are_not_ours_are_not_replaced(run, images, out):
     out.mkdir()
     (out / "b_labels.tif").write_text("precious")

@@ -24,7 +24,8 @@ def find_images(inputs: Iterable[str]) -> list[Path]:
     Parameters
     ----------
     inputs
-        Of a folder the images that lie directly in it are taken.  A list is a text
+        Of a folder the images that lie directly in it are taken, and of a folder or a
+        pattern no labels, classes and pictures as this program writes them.  A list is a text
         file (``.txt``) with one path a line, seen from the folder of the list;
         empty lines and those that begin with ``#`` are left out.
 
@@ -55,7 +56,13 @@ def _expand(text: str) -> list[Path]:
         raise ValueError(
             f"There is no file, folder or pattern {text!r}; check the path."
         )
-    return files
+    images = [file for file in files if not file.name.endswith(_RESULTS)]
+    if not images:
+        raise ValueError(
+            f"All files of {text!r} are named like results of this program; name "
+            "those that are images one by one."
+        )
+    return images
 
 
 def _images_in(folder: Path) -> list[Path]:

@@ -15,7 +15,7 @@ from napari_pffnet.folders.record import read_records
 from napari_pffnet.folders.summary import check_ours
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from os import PathLike
 
     from napari_pffnet.folders.record import ImageRecord
@@ -99,7 +99,7 @@ def _check_inputs(jobs: Sequence[Job]) -> None:
 
 
 def _check_files(
-    jobs: Iterable[Job], records: Mapping[str, ImageRecord], *, resume: bool
+    jobs: Sequence[Job], records: Mapping[str, ImageRecord], *, resume: bool
 ) -> None:
     """Refuse to replace files: all that are there, or those that are not ours."""
     if not resume:
@@ -115,3 +115,14 @@ def _check_files(
     )
     problem = "was not written by a finished run of this program"
     check_free(foreign, overwrite=False, problem=problem)
+    for job in jobs:
+        record = records.get(job.image.stem)
+        if record is not None and _is_of_another(record, job.image):
+            problem = f"is a result of {record.image}, another image"
+            check_free(job.paths, overwrite=False, problem=problem)
+
+
+def _is_of_another(record: ImageRecord, image: Path) -> bool:
+    """Whether a result is of an image that is still there under another path."""
+    theirs = Path(record.image)
+    return theirs.exists() and os.path.realpath(theirs) != os.path.realpath(image)
