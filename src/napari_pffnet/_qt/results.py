@@ -108,9 +108,11 @@ class Result:
         self._protected: set[int] = set()
         # As we painted them last: what differs was changed by the user.
         self._painted = loaded.live.labels.copy()
-        self._was_painted_on = self._was_table_changed = False
+        self._shown = instances.features.copy()
+        self._was_painted_on = self._are_classes_edited = self._is_table_edited = False
         instances.events.paint.connect(self._on_paint)
-        instances.events.features.connect(self._on_features)
+        semantic.events.paint.connect(self._on_classes_changed)
+        semantic.events.data.connect(self._on_classes_changed)
 
     @property
     def instances(self) -> Labels | None:
@@ -131,17 +133,19 @@ class Result:
         return self._image() if self._image is not None else None
 
     def disconnect(self) -> None:
-        """Hear of the layer's edits no longer: another result takes it over."""
-        layer = self._instances()
-        if layer is not None:
-            layer.events.paint.disconnect(self._on_paint)
-            layer.events.features.disconnect(self._on_features)
+        """Hear of the layers' edits no longer: another result takes them over."""
+        instances, semantic = self._instances(), self._semantic()
+        if instances is not None:
+            instances.events.paint.disconnect(self._on_paint)
+        if semantic is not None:
+            semantic.events.paint.disconnect(self._on_classes_changed)
+            semantic.events.data.disconnect(self._on_classes_changed)
 
     def _on_paint(self) -> None:
         self._was_painted_on = True
 
-    def _on_features(self) -> None:
-        self._was_table_changed = True
+    def _on_classes_changed(self) -> None:
+        self._are_classes_edited = True
 
     def counts(self) -> tuple[int, int]:
         """Return how many objects are shown, and how many rows are hidden."""
@@ -155,8 +159,11 @@ class Result:
 
     @property
     def is_edited(self) -> bool:
-        """Whether pixels were changed, or an object was reviewed."""
-        return bool(self.protected)
+        """Whether the user changed pixels or the table, or reviewed an object."""
+        layer = self.instances
+        if layer is not None:
+            self._is_table_edited |= _has_own_values(layer, self._shown)
+        return bool(self.protected or self._are_classes_edited or self._is_table_edited)
 
     @property
     def protected(self) -> set[int]:
@@ -191,9 +198,12 @@ class Result:
     def _protect(self, layer: Labels) -> None:
         """Tell what the user has changed since, which is costly."""
         protected = self.protected
-        if protected != self._protected or self._was_table_changed:
+        # No event tells of a column that is put into the table itself.
+        is_changed = not layer.features.equals(self._shown)
+        if protected != self._protected or is_changed:
+            self._is_table_edited |= _has_own_values(layer, self._shown)
             self.live.protect(protected, table_from_features(layer.features))
-            self._protected, self._was_table_changed = protected, False
+            self._protected = protected
 
     def _followed_layer(self) -> Labels:
         if self.instances is None:
@@ -206,8 +216,20 @@ class Result:
     def _show(self, layer: Labels, repainted: Repainted) -> None:
         np.copyto(self._painted, repainted.labels)
         layer.features = features_from_table(repainted.table)
-        self._was_table_changed = False
+        self._shown = layer.features.copy()
         layer.refresh()
+
+
+def _has_own_values(layer: Labels, shown: pd.DataFrame) -> bool:
+    """Whether the user gave objects another class, or a column of their own."""
+    # Here, so that widgets open sooner.
+    from napari_pffnet.review.table import leading_columns
+
+    table = layer.features
+    by_review = {"verdict", *leading_columns(layer.data.shape, shown)}
+    if set(table) - by_review != set(shown) - by_review:
+        return True
+    return bool(table["class"].tolist() != shown["class"].tolist())
 
 
 def _renumbered(ids: set[int], former: NDArray[np.int32]) -> set[int]:

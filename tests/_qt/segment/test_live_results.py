@@ -9,6 +9,7 @@ import pytest
 from qtpy.QtCore import Qt
 
 from napari_pffnet._qt.layers import METADATA_KEY
+from napari_pffnet._qt.results import find_result
 from napari_pffnet._qt.review_widget import ReviewWidget
 
 from .conftest import objects, open_widget, segment
@@ -81,6 +82,9 @@ def test_a_reviewed_object_never_vanishes_by_a_slider(
     review = ReviewWidget(viewer)
     viewer.window.add_dock_widget(review)
     review.review_button.click()
+    result = find_result(layer)
+    assert result is not None
+    assert not result.is_edited, "nothing was said yet"
     kept = layer.selected_label
     review.objects.buttons["accept"].click()
     gone = layer.selected_label

@@ -229,6 +229,33 @@ def test_a_second_run_leaves_edited_layers_alone(
     assert "edited" in widget.status.text()
 
 
+@pytest.mark.parametrize("edit", ["classes", "column", "class"])
+def test_a_second_run_leaves_kinds_alone_that_the_user_gave(
+    viewer: Viewer, qtbot: QtBot, widget: SegmentWidget, edit: str
+) -> None:
+    layer, classes = objects(viewer), viewer.layers["cells semantic"]
+    if edit == "classes":
+        classes.paint((2, 2), 2)
+    elif edit == "column":
+        layer.features["kind"] = "round"
+    else:
+        layer.features = layer.features.assign(**{"class": "round"})
+    # What the slider shows anew has to keep it, too.
+    with qtbot.waitSignal(widget.thresholds.repainted):
+        widget.thresholds.quality.setValue(0.01)
+    painted, table = classes.data.copy(), layer.features.copy()
+
+    segment(widget, qtbot)
+
+    assert np.array_equal(classes.data, painted)
+    assert layer.features.equals(table)
+    assert edit == "classes" or "round" in table.iloc[1].tolist()
+    assert {"cells instances [1]", "cells semantic [1]"} < {
+        made.name for made in viewer.layers
+    }
+    assert "edited" in widget.status.text()
+
+
 @pytest.mark.parametrize("what", ["image", "result"])
 def test_layers_may_be_removed_meanwhile(
     viewer: Viewer, qtbot: QtBot, nuclei: NDArray[Any], what: str
