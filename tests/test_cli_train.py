@@ -2,6 +2,7 @@
 
 import json
 import signal
+import sys
 
 import imageio.v3 as iio
 import numpy as np
@@ -85,6 +86,32 @@ def test_train_does_not_forget_a_run_that_was_killed(train, tmp_path, capsys):
     assert train() == 2
     assert "--resume" in capsys.readouterr().err
     assert state.read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[train.augment]\nscale = [0, 1]", "scale.0 0 should be greater than 0"),
+        ("[train.augment]\nscale = [1.7, 0.6]", "scale 1.7 to 0.6 is no range"),
+        ("name = ", "speck.toml is no recipe in TOML"),
+    ],
+)
+def test_a_recipe_with_a_mistake_is_refused_in_a_sentence(
+    train, tmp_path, capsys, text, said
+):
+    (tmp_path / "speck.toml").write_text(text)
+    assert train() == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others promise any memory")
+def test_a_training_that_needs_too_much_memory_ends_in_a_sentence(
+    train, tmp_path, capsys
+):
+    recipe = tmp_path / "speck.toml"
+    recipe.write_text(RECIPE.replace("crop_size = 64", "crop_size = 1000000"))
+    assert train("--quiet") == 1
+    assert "make batch_size, crop_size or validation_size" in capsys.readouterr().err
 
 
 def test_ctrl_c_stops_a_training_that_can_be_resumed(train, tmp_path, monkeypatch):

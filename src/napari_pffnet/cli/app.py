@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         console.warn(
             "pffnet: the memory does not suffice; close other programs, or use smaller "
-            "tiles (--tile 256) or crops."
+            "tiles (--tile 256)."
         )
         return console.FAILED
     except KeyboardInterrupt:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from napari_pffnet.config.base import Config, PositiveInt, Precision, Unit
 from napari_pffnet.config.checkpoint import NormalizationConfig
 from napari_pffnet.config.network import ModelConfig
 from napari_pffnet.provenance import DataSource
+
+_Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class DataConfig(Config):
@@ -38,7 +40,7 @@ class AugmentConfig(Config):
 
     flips: bool = True
     rotations: bool = Field(True, description="By multiples of 90 degrees.")
-    scale: tuple[float, float] = Field(
+    scale: tuple[_Factor, _Factor] = Field(
         (0.6, 1.7), description="Range of the random magnification."
     )
     intensity: Unit = Field(0.5, description="Chance to change brightness, contrast.")
@@ -54,6 +56,15 @@ class AugmentConfig(Config):
     empty: Unit = Field(
         0.0, description="Chance of a crop of uneven light and noise, without objects."
     )
+
+    @field_validator("scale")
+    @classmethod
+    def _check_scale(cls, scale: tuple[float, float]) -> tuple[float, float]:
+        if scale[0] > scale[1]:
+            raise ValueError(
+                f"scale {scale[0]} to {scale[1]} is no range; give its lower end first."
+            )
+        return scale
 
 
 class TrainConfig(Config):
@@ -95,10 +106,10 @@ class TrainConfig(Config):
         0, ge=0, description="Validate on at most so many images; 0: on all."
     )
     validation_size: int = Field(
-        0,
+        2048,
         ge=0,
-        description="Validate on a square of this side of each image, that with the "
-        "most objects, pixels; 0: on whole images.",
+        description="Validate on at most a square of this side of each image, that "
+        "with the most objects, pixels; 0: on whole images, whatever memory they take.",
     )
     rehearsal: float = Field(
         0.0,
@@ -128,4 +139,8 @@ class Recipe(Config):
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
         """Read a recipe from a TOML file."""
-        return cls.model_validate(tomllib.loads(Path(path).read_text("utf-8")))
+        try:
+            content = tomllib.loads(Path(path).read_text("utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{path} is no recipe in TOML: {error}.") from error
+        return cls.model_validate(content)

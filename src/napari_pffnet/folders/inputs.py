@@ -24,10 +24,10 @@ def find_images(inputs: Iterable[str]) -> list[Path]:
     Parameters
     ----------
     inputs
-        Of a folder the images that lie directly in it are taken, and of a folder or a
-        pattern no labels, classes and pictures as this program writes them.  A list is a text
+        Of a folder the images that lie directly in it are taken.  A list is a text
         file (``.txt``) with one path a line, seen from the folder of the list;
-        empty lines and those that begin with ``#`` are left out.
+        empty lines and those that begin with ``#`` are left out.  What is named like
+        a result of this program is taken only where its path is given.
 
     Raises
     ------
