@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from napari_pffnet.segmentation import segment
-from napari_pffnet.segmentation.means import Means, first_means
+from napari_pffnet.segmentation.means import Means, first_means, lesser_means
 from napari_pffnet.segmentation.memory import free_memory, is_out_of_memory
 
 from .bright import bright_model, discs
@@ -51,6 +51,19 @@ def test_little_memory_is_said_and_changes_no_object(monkeypatch):
     assert result.notes == (
         "Little memory is free; used cpu, tiles of 256 pixels, 1 at once.",
     )
+
+
+def test_tiles_stay_large_enough_for_the_objects(monkeypatch):
+    wide = {"tile_size": 1024, "diameter": 100.0, "diameter_range": (20.0, 140.0)}
+    model = bright_model()
+    model = replace(model, info=model.info.model_copy(update=wide))
+    memory(monkeypatch, 0)
+    means = first_means(CPU, "auto", (600, 560), model.info)
+    assert means.tile == 320
+    with pytest.raises(torch.OutOfMemoryError):
+        lesser_means(means, (600, 560), model.info)
+    image, _ = discs((600, 560), 24, 34)
+    assert segment(image, model, diameter=140).record.tile == 320
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from napari_pffnet.data.tiling import STRIDE
+from napari_pffnet.data.tiling import STRIDE, context_margin, least_tile
 from napari_pffnet.segmentation.memory import free_memory
 from napari_pffnet.segmentation.objects import WHOLE_UP_TO, TileSize
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _GPU_BATCH = 4
 """Tiles that a GPU gets at once."""
 _LEAST_TILE = 256
-"""Tiles are not made smaller than this."""
+"""Tiles are not made smaller than this, nor than the largest objects need."""
 _SHARE = 0.5
 """Of the free memory, that a tile may take."""
 _BYTES_A_PIXEL, _MEASURED_CHANNELS = 600.0, 128
@@ -58,7 +58,7 @@ def first_means(
     side = info.tile_size
     fitting = math.sqrt(_SHARE * free_memory(device) / _bytes_a_pixel(info.model))
     if tile == "auto" and min(WHOLE_UP_TO * side, max(shape)) > fitting:
-        tile = min(side, max(_LEAST_TILE, int(fitting) // STRIDE * STRIDE))
+        tile = min(side, max(_least_side(info), int(fitting) // STRIDE * STRIDE))
     return Means(device, tile, _GPU_BATCH if device.type == "cuda" else 1)
 
 
@@ -68,6 +68,11 @@ def _bytes_a_pixel(config: ModelConfig) -> float:
     The bundled model was measured: 280 bytes with 800 candidates in 1024 x 1024.
     """
     return _BYTES_A_PIXEL * config.fpn_channels / _MEASURED_CHANNELS
+
+
+def _least_side(info: CheckpointInfo) -> int:
+    """Return the side of the smallest tiles for objects as a model was trained on."""
+    return max(_LEAST_TILE, least_tile(context_margin(info.diameter_range[1])))
 
 
 def lesser_means(means: Means, shape: tuple[int, ...], info: CheckpointInfo) -> Means:
@@ -96,8 +101,9 @@ def lesser_means(means: Means, shape: tuple[int, ...], info: CheckpointInfo) -> 
         side = min(side, int(WHOLE_UP_TO * info.tile_size))
     elif means.tile > 0:
         side = min(side, means.tile)
-    if side > _LEAST_TILE:
-        return replace(means, tile=max(side // 2, _LEAST_TILE))
+    least = _least_side(info)
+    if side > least:
+        return replace(means, tile=max(side // 2, least))
     if means.device.type != "cpu":
         return Means(torch.device("cpu"), "auto", 1)
     raise torch.OutOfMemoryError(
