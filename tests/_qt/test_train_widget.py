@@ -19,7 +19,13 @@ from napari_pffnet._qt.reviews import open_review
 from napari_pffnet._qt.settings import read_choices
 from napari_pffnet._qt.train_widget import TrainWidget
 from napari_pffnet._qt.training_folder import as_command, save_folder
-from napari_pffnet._qt.training_plan import GENTLE, TrainChoices, draft
+from napari_pffnet._qt.training_plan import (
+    GENTLE,
+    TrainChoices,
+    draft,
+    left_over,
+    move_aside,
+)
 from napari_pffnet.catalog import list_models, read_info
 from napari_pffnet.data.pairs import load_pairs
 
@@ -107,6 +113,28 @@ def test_a_discarded_model_leaves_nothing(widget, qtbot, private_folder):
     assert {entry.name for entry in list_models()} == {"nuclei", "tiny"}
     assert not list(private_folder.rglob("trained*"))
     assert widget.train_button.isEnabled()
+
+
+def test_a_model_that_waits_is_left_alone_by_the_next_one(tmp_path):
+    trained = tmp_path / "trained.safetensors"
+    waiting = []
+    for content in (b"of one window", b"of another"):
+        trained.write_bytes(content)
+        waiting.append(move_aside(trained))
+    assert [path.read_bytes() for path in waiting] == [b"of one window", b"of another"]
+
+
+def test_a_model_that_nobody_decided_on_is_told_of(viewer, tmp_path):
+    trained = tmp_path / "trained.safetensors"
+    trained.write_bytes(b"a model")
+    waiting = move_aside(trained)
+    widget = TrainWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    assert waiting.name in widget.status.text()
+    assert str(waiting.parent) in widget.status.text()
+    waiting.rename(waiting.parents[1] / waiting.name)
+    assert waiting.stem in {entry.name for entry in list_models()}
+    assert left_over() == ""
 
 
 def test_a_name_that_is_taken_is_refused(widget, qtbot):

@@ -33,6 +33,7 @@ from napari_pffnet._qt.training_plan import (
     draft,
     free_name,
     keep_model,
+    left_over,
     move_aside,
 )
 from napari_pffnet._qt.viewer import own_viewer
@@ -71,6 +72,7 @@ class TrainWidget(QWidget):
         self._build()
         self.form.setChoices(read_choices(_NAME, TrainChoices))
         self._connect()
+        self._say(left_over())
         self._show_state()
 
     # ----------------------------------------------------------------- layout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
@@ -203,11 +204,29 @@ def classes_to_learn(
 def move_aside(path: Path) -> Path:
     """Move a model out of the folder of its job; return where it waits.
 
-    It waits for the user's decision; the one that waited before is gone.
+    It waits for the user's decision, in a file of its own: those of other windows
+    wait there, too.
     """
-    target = user_models_dir() / "undecided" / path.name
+    now = f"{datetime.now():%Y-%m-%d %H-%M-%S-%f}"
+    target = _undecided_dir() / f"{path.stem} {now}{path.suffix}"
     write_atomically(target, path.read_bytes())
     return target
+
+
+def left_over() -> str:
+    """Say which models of earlier trainings still wait, and what to do; "" for none."""
+    names = sorted(path.name for path in _undecided_dir().glob(f"*{SUFFIX}"))
+    if not names:
+        return ""
+    return (
+        f"Trained, and neither kept nor discarded: {', '.join(names)} in "
+        f"{_undecided_dir()}. Unless another window still asks what shall become of "
+        "it, move the file one folder up to keep it, or delete it."
+    )
+
+
+def _undecided_dir() -> Path:
+    return user_models_dir() / "undecided"
 
 
 def keep_model(path: Path, name: str, before: ScoreStep | None) -> Path:
