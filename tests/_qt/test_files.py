@@ -9,7 +9,7 @@ import pytest
 from napari_pffnet._qt.layers import METADATA_KEY, features_from_table
 from napari_pffnet._qt.readers import coco_reader, labels_reader, rois_reader
 from napari_pffnet._qt.writers import write_coco_json
-from napari_pffnet.export.labels import write_semantic
+from napari_pffnet.export.labels import write_labels, write_semantic
 from napari_pffnet.export.large import write_ome_zarr
 from napari_pffnet.instances import Instances
 
@@ -49,6 +49,29 @@ def test_labels_are_saved_and_opened_with_their_table(viewer, instances, tmp_pat
     assert layer.scale.tolist() == [0.5, 0.5]
     assert str(layer.units[0]) == "micrometer"
     assert layer.metadata[METADATA_KEY]["classes"] == ["nucleus", "cell"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "scale"), [((20, 30), (2, 3)), ((4, 20, 30), (1, 2, 3))]
+)
+def test_labels_lie_on_their_image_and_keep_the_size_of_their_pixels(
+    viewer, tmp_path, shape, scale
+):
+    labels = np.ones((20, 30), np.int32)
+    write_labels(labels, tmp_path / "a_labels.tif", pixel_size_um=0.5)
+    viewer.add_image(np.zeros(shape), name="a", scale=scale)
+    viewer.add_image(np.zeros((20, 30)), name="another", scale=(7, 7))
+    layer = reopened(viewer, tmp_path / "a_labels.tif")
+    assert layer.scale.tolist() == [2, 3]
+    assert [str(unit) for unit in layer.units] == ["pixel", "pixel"]
+    layer.save(str(tmp_path / "b_labels.tif"), plugin=PLUGIN)
+    assert reopened(viewer, tmp_path / "b_labels.tif").scale.tolist() == [0.5, 0.5]
+
+
+def test_of_an_image_of_another_size_labels_know_nothing(viewer, tmp_path):
+    write_labels(np.ones((20, 30), int), tmp_path / "a_labels.tif", pixel_size_um=0.5)
+    viewer.add_image(np.zeros((20, 31)), name="a", scale=(2, 3))
+    assert reopened(viewer, tmp_path / "a_labels.tif").scale.tolist() == [0.5, 0.5]
 
 
 def test_a_pyramid_is_opened_level_by_level(viewer, tmp_path, monkeypatch):

@@ -18,9 +18,11 @@ from qtpy.QtGui import QGuiApplication
 from napari_pffnet import load_sample
 from napari_pffnet._qt.folder_panel import FolderPanel
 from napari_pffnet._qt.folder_plan import FolderChoices, make_request, report
+from napari_pffnet._qt.folder_result import FolderResult
 from napari_pffnet._qt.jobs import jobs
 from napari_pffnet.cli.app import app
 from napari_pffnet.config import OutputConfig, SegmentConfig
+from napari_pffnet.export.labels import write_labels
 from napari_pffnet.messages import FolderDone
 
 if TYPE_CHECKING:
@@ -216,6 +218,32 @@ def test_a_folder_is_segmented_and_its_worst_image_opened(
         == table["objects"][table["median_quality"].argmin()]
     )
     assert "quality" in viewer.layers[1].features
+
+
+def test_objects_lie_on_the_worst_image_whatever_else_is_open(
+    viewer: Viewer, qtbot: QtBot, tmp_path: Path
+) -> None:
+    pixels = np.zeros((20, 30), np.uint16)
+    tifffile.imwrite(
+        tmp_path / "a.tif", pixels, imagej=True, resolution=(2, 2),
+        metadata={"unit": "um"},
+    )  # fmt: skip
+    write_labels(pixels, tmp_path / "a_labels.tif", pixel_size_um=0.5)
+    viewer.add_image(pixels, name="a", scale=(7, 7))
+    result = FolderResult(viewer)
+    qtbot.addWidget(result)
+    done = FolderDone(
+        images=1, skipped=0, objects=1, failures={}, notes={},
+        worst=str(tmp_path / "a.tif"), summary=str(tmp_path / "summary.csv"),
+    )  # fmt: skip
+    result.show_end(done, seconds=1)
+
+    result.worst_button.click()
+
+    image, labels = viewer.layers[1:]
+    assert labels.name == "a instances"
+    assert labels.extent.world.tolist() == image.extent.world.tolist()
+    assert labels.units == image.units
 
 
 def test_what_is_done_is_skipped_and_foreign_files_are_named(

@@ -10,10 +10,12 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_pffnet._qt.folder_plan import report
+from napari_pffnet._qt.placement import Placement
 from napari_pffnet._qt.sentences import in_the_window
 
 if TYPE_CHECKING:
     from napari import Viewer
+    from napari.layers import Image, Labels
 
     from napari_pffnet.messages import FolderDone
 
@@ -70,8 +72,17 @@ class FolderResult(QWidget):
         names = (f"{image.stem}_labels.tif", f"{image.stem}_labels.zarr")
         labels = [folder / name for name in names if (folder / name).exists()]
         try:
-            self._viewer.open(str(image), plugin="napari")
+            shown = self._viewer.open(str(image), plugin="napari")
             if labels:
-                self._viewer.open(str(labels[0]), plugin=_PLUGIN)
+                objects = self._viewer.open(str(labels[0]), plugin=_PLUGIN)
+                _put_on(shown[0], objects[0])
         except (ValueError, OSError) as error:
             self.complained.emit(str(error))
+
+
+def _put_on(image: Image, labels: Labels) -> None:
+    """Lay labels on their image, which napari may have named after another one."""
+    finest = labels.data[0] if labels.multiscale else labels.data
+    place = Placement.of_labels(finest.shape, image)
+    if place is not None:
+        place.apply_to(labels)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_pffnet._qt.layers import possible_axes
+
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
     from numpy.typing import NDArray
@@ -61,6 +63,16 @@ class Placement:
             "axis_labels": layer.axis_labels[first:],
         }
         return cls(tuple(shape[first:].tolist()), options)
+
+    @classmethod
+    def of_labels(cls, shape: tuple[int, ...], layer: Image) -> Placement | None:
+        """Return the place of labels of a shape on an image; None: they do not fit."""
+        try:
+            readings = possible_axes(layer)
+        except ValueError:
+            return None
+        places = (cls.on(layer, axes) for axes in readings)
+        return next((place for place in places if place.shape == shape), None)
 
     def apply_to(self, layer: Labels) -> None:
         """Move a layer here."""

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari import current_viewer
+from napari.layers import Image
 
 from napari_pffnet._qt.layers import METADATA_KEY, features_from_table
+from napari_pffnet._qt.placement import Placement
 from napari_pffnet.readback.coco import is_coco, read_coco
 from napari_pffnet.readback.geojson import read_geojson
 from napari_pffnet.readback.imagej import is_rois, read_rois
@@ -94,17 +97,42 @@ def _semantic_layer(read: ReadLabels) -> LayerTuple:
 
 
 def _options(read: ReadLabels, kind: str) -> dict[str, Any]:
-    known = {"record": read.record, "classes": list(read.classes)}
+    known = {
+        "record": read.record,
+        "classes": list(read.classes),
+        "pixel_size_um": read.pixel_size_um,
+    }
     options: dict[str, Any] = {
         "name": f"{read.name} {kind}",
         "metadata": {METADATA_KEY: known},
     }
     if isinstance(read.labels, list):
         options["multiscale"] = True
-    if read.pixel_size_um is not None:
-        finest = read.labels[0] if isinstance(read.labels, list) else read.labels
-        ndim = finest.ndim
-        # Of planes and time points nothing is known but their number.
-        options["scale"] = (1,) * (ndim - 2) + (read.pixel_size_um,) * 2
-        options["units"] = ("pixel",) * (ndim - 2) + ("micrometer",) * 2
-    return options
+    finest = read.labels[0] if isinstance(read.labels, list) else read.labels
+    return options | _place(read, finest.shape)
+
+
+def _place(read: ReadLabels, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Return where labels lie: on their image if it is open, else as the file says.
+
+    Most images are opened without the size of their pixels, also where it is known.
+    """
+    for image in _images_named(read.name):
+        place = Placement.of_labels(shape, image)
+        if place is not None:
+            return place.options
+    if read.pixel_size_um is None:
+        return {}
+    # Of planes and time points nothing is known but their number.
+    others = len(shape) - 2
+    return {
+        "scale": (1,) * others + (read.pixel_size_um,) * 2,
+        "units": ("pixel",) * others + ("micrometer",) * 2,
+    }
+
+
+def _images_named(name: str) -> list[Image]:
+    """Return the open images of a name; napari does not tell who asks for a file."""
+    viewer = current_viewer()
+    layers = viewer.layers if viewer is not None else ()
+    return [x for x in layers if isinstance(x, Image) and x.name == name]

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_pffnet._qt.layers import pixel_size_um, table_from_features
+from napari_pffnet._qt.layers import (
+    METADATA_KEY,
+    pixel_size_um,
+    table_from_features,
+)
 from napari_pffnet.export.coco import write_coco
 from napari_pffnet.export.geojson import write_geojson
 from napari_pffnet.export.imagej import write_rois
@@ -39,7 +43,7 @@ def write_labels_and_table(path: str, data: Any, meta: Options) -> list[str]:
             "another one."
         )
     labels = _in_memory(data)
-    size = pixel_size_um(meta["units"], meta["scale"])
+    size = _pixel_size_um(meta)
     write_labels(labels, labels_path, pixel_size_um=size)
     table_path = chosen.with_name(f"{stem}_objects.csv")
     write_objects(_table(labels, meta), table_path)
@@ -69,6 +73,12 @@ def write_imagej_rois(path: str, data: Any, meta: Options) -> list[str]:
     labels = _one_plane(data)
     write_rois(labels, _painted(_table(labels, meta)), path)
     return [path]
+
+
+def _pixel_size_um(meta: Options) -> float | None:
+    """Return the side of a pixel: the layer's, else that of the file it came from."""
+    known = meta.get("metadata", {}).get(METADATA_KEY, {})
+    return pixel_size_um(meta["units"], meta["scale"]) or known.get("pixel_size_um")
 
 
 def _in_memory(data: Any) -> Any:
