@@ -111,6 +111,24 @@ def test_labels_beside_the_chosen_name_are_not_replaced(instances, tmp_path):
     assert (tmp_path / "a_labels.tif").read_text() == "precious"
 
 
+@pytest.mark.parametrize("name", ["a.tif", "a_labels.tif"])
+def test_a_table_of_other_labels_is_not_replaced(instances, tmp_path, name):
+    table = tmp_path / "a_objects.csv"
+    table.write_text("precious")
+    with pytest.raises(FileExistsError, match="another name, or move that table"):
+        instances.save(str(tmp_path / name), plugin=PLUGIN)
+    assert table.read_text() == "precious"
+    assert not (tmp_path / "a_labels.tif").exists()
+
+
+def test_labels_are_replaced_together_with_their_table(viewer, instances, tmp_path):
+    for name in ("nucleus", "cell"):
+        instances.features["class"] = name
+        instances.save(str(tmp_path / "a_labels.tif"), plugin=PLUGIN)
+    layer = reopened(viewer, tmp_path / "a_labels.tif")
+    assert layer.features["class"].tolist()[1:] == ["cell", "cell"]
+
+
 @pytest.mark.parametrize("name", ["a.json", "a.geojson", "a.zip"])
 def test_other_formats_bring_objects_and_confidences_back(
     viewer, instances, tmp_path, name

@@ -31,21 +31,28 @@ def write_labels_and_table(path: str, data: Any, meta: Options) -> list[str]:
     Raises
     ------
     FileExistsError
-        If the user chose another name and these labels are there already.
+        If the user chose another name and these labels are there already, or a table
+        of others.
     """
     chosen = Path(path)
     stem = chosen.stem.removesuffix("_labels")
     labels_path = chosen.with_name(f"{stem}_labels.tif")
+    table_path = chosen.with_name(f"{stem}_objects.csv")
     # napari has asked only whether the chosen file may be replaced.
     if labels_path != chosen and labels_path.exists():
         raise FileExistsError(
             f"{labels_path} exists already; choose that name to replace it, or "
             "another one."
         )
+    # A table beside labels is theirs, and goes with them.
+    if table_path.exists() and not labels_path.exists():
+        raise FileExistsError(
+            f"{table_path} exists already and belongs to other labels; choose another "
+            "name, or move that table."
+        )
     labels = _in_memory(data)
     size = _pixel_size_um(meta)
     write_labels(labels, labels_path, pixel_size_um=size)
-    table_path = chosen.with_name(f"{stem}_objects.csv")
     write_objects(_table(labels, meta), table_path)
     return [str(labels_path), str(table_path)]
 
