@@ -65,6 +65,15 @@ def test_the_table_comes_back_from_csv(tmp_path):
     np.testing.assert_allclose(read["confidence"], [0.45, 0.8])
 
 
+def test_columns_of_others_come_back_from_csv_with_all_their_digits(tmp_path):
+    _, table = painted()
+    times = [1234567.8, np.nan]
+    write_objects(table.assign(time=times, quality=[1 / 3, np.nan]), tmp_path / "a.csv")
+    read = pd.read_csv(tmp_path / "a.csv")
+    np.testing.assert_array_equal(read["time"], times)
+    np.testing.assert_array_equal(read["quality"], [0.333333, np.nan])
+
+
 def test_an_old_file_is_replaced_in_one_piece(tmp_path):
     path = tmp_path / "a.tif"
     path.write_text("something else")

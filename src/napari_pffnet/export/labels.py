@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+_ROUNDED = ("score", "quality", "worst_quality", "confidence", "area_um2")
+
 
 def write_labels(
     labels: NDArray[np.integer[Any]],
@@ -67,8 +69,16 @@ def write_semantic(
 
 
 def write_objects(objects: pd.DataFrame, path: str | PathLike[str]) -> None:
-    """Write the table of the objects as CSV; an unknown quality stays empty."""
-    text = objects.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    """Write the table of the objects as CSV; an unknown quality stays empty.
+
+    Our own measures have 6 digits, the columns of others all of theirs.
+    """
+    rounded = {
+        name: objects[name].map("{:.6g}".format, na_action="ignore")
+        for name in _ROUNDED
+        if name in objects and objects[name].dtype.kind == "f"
+    }
+    text = objects.assign(**rounded).to_csv(index=False, lineterminator="\n")
     write_atomically(Path(path), text.encode())
 
 
