@@ -14,6 +14,7 @@ import pytest
 from napari.utils.notifications import notification_manager
 
 from napari_pffnet._qt.jobs import jobs
+from napari_pffnet._qt.layers import features_from_table
 from napari_pffnet._qt.model_choice import ModelChoice
 from napari_pffnet._qt.reviews import open_review
 from napari_pffnet._qt.settings import read_choices
@@ -28,6 +29,7 @@ from napari_pffnet._qt.training_plan import (
 )
 from napari_pffnet.catalog import list_models, read_info
 from napari_pffnet.data.pairs import load_pairs
+from napari_pffnet.instances import Instances
 
 PATIENCE = 300_000
 """Milliseconds; the child lets everything else on this machine go first."""
@@ -221,6 +223,64 @@ def test_the_widget_says_what_of_a_review_counts(widget, layers):
     session.set_complete(True)
     row.refresh()
     assert "all of it" in row.counts.text()
+
+
+def learnt_from(widget, layer):
+    """Choose labels of the discs; return what is said of them, and what is found."""
+    form = widget.form
+    form.pairs.rows[0].labels_choice.setValue(layer)
+    form.refresh()
+    said = form.pairs.rows[0].counts.text()
+    return said, draft(form.sources(), form.choices(), form.base(), frozenset())
+
+
+@pytest.mark.parametrize("name", ["mine_labels.tif", "mine.json", "mine.geojson"])
+def test_labels_that_a_person_made_count_also_from_files(
+    widget, viewer, layers, tmp_path, name
+):
+    layers[1].save(str(tmp_path / name), plugin="napari-pffnet")
+    (opened,) = viewer.open(tmp_path / name, plugin="napari-pffnet")
+    said, found = learnt_from(widget, opened)
+    assert said == "All labels count."
+    assert found.troubles == ()
+    assert found.plan.planes[0].area is None
+
+
+def scored(labels):
+    """Return the table of labels that a model made."""
+    count = int(labels.data.max())
+    found = Instances.from_labels(labels.data, [1] * count, [0.9] * count)
+    table = found.to_table(labels.data, np.arange(count), ("disc",))
+    return features_from_table(table)
+
+
+@pytest.mark.parametrize("name", ["found_labels.tif", "found.json", "found.geojson"])
+def test_objects_of_a_model_are_known_also_without_their_record(
+    widget, viewer, layers, tmp_path, name
+):
+    layers[1].features = scored(layers[1])
+    layers[1].save(str(tmp_path / name), plugin="napari-pffnet")
+    (opened,) = viewer.open(tmp_path / name, plugin="napari-pffnet")
+    said, found = learnt_from(widget, opened)
+    assert "not reviewed" in said
+    (trouble,) = found.troubles
+    assert trouble.blocks
+
+
+def test_verdicts_in_a_file_count_where_the_review_is_not_at_hand(
+    widget, viewer, layers, tmp_path
+):
+    verdicts = ["", "accepted", *[""] * 8]
+    layers[1].features = scored(layers[1]).assign(verdict=verdicts)
+    layers[1].save(str(tmp_path / "seen_labels.tif"), plugin="napari-pffnet")
+    (tmp_path / "seen_run.json").write_text('{"program": "napari-pffnet"}')
+    (opened,) = viewer.open(tmp_path / "seen_labels.tif", plugin="napari-pffnet")
+    said, found = learnt_from(widget, opened)
+    assert said == "1 of 9 reviewed; only the reviewed area counts."
+    assert found.troubles == ()
+    (plane,) = found.plan.planes
+    assert plane.area[opened.data == 1].all()
+    assert not plane.area[opened.data > 1].any()
 
 
 def test_labels_find_their_image(viewer, widget):

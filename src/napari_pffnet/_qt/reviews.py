@@ -58,6 +58,7 @@ def find_session(layer: Labels) -> ReviewSession | None:
 def load_session(layer: Labels, image: Image | None = None) -> ReviewSession | None:
     """Return the review of a layer, also one that was written earlier.
 
+    Without either, what the verdicts in its table say: files carry them elsewhere.
     The layer itself is left as it is: the labels of the review are those of
     ``session.labels``.
 
@@ -74,7 +75,23 @@ def load_session(layer: Labels, image: Image | None = None) -> ReviewSession | N
     if session is not None or layer.multiscale:
         return session
     found = find_review(np.asarray(layer.data), key_of(image), _file_of(layer))
-    return None if found is None else found.session
+    if found is not None:
+        return found.session
+    return _told_by_table(layer) if has_verdicts(layer) else None
+
+
+def has_verdicts(layer: Labels) -> bool:
+    """Whether the table of a layer says of any object what a person thinks of it."""
+    table = layer.features
+    if layer.multiscale or not {"verdict", "area"} <= set(table):
+        return False
+    return bool((table["verdict"].fillna("") != "").any())
+
+
+def _told_by_table(layer: Labels) -> ReviewSession:
+    from napari_pffnet.review.session import ReviewSession
+
+    return ReviewSession(layer.data, table_from_features(layer.features))
 
 
 def open_review(layer: Labels, image: Image | None = None) -> OpenReview:

@@ -20,9 +20,13 @@ from qtpy.QtWidgets import (
 )
 
 from napari_pffnet._qt.layer_choice import LayerChoice
-from napari_pffnet._qt.layers import METADATA_KEY, describe_image
+from napari_pffnet._qt.layers import (
+    METADATA_KEY,
+    describe_image,
+    table_from_features,
+)
 from napari_pffnet._qt.results import find_result
-from napari_pffnet._qt.reviews import find_session, load_session
+from napari_pffnet._qt.reviews import find_session, has_verdicts, load_session
 from napari_pffnet._qt.training_data import PairSource
 
 if TYPE_CHECKING:
@@ -275,11 +279,17 @@ def _array(layer: Labels) -> Any:
 
 
 def _is_guess(layer: Labels) -> bool:
-    return METADATA_KEY in layer.metadata
+    """Tell whether a model made the labels: it leaves a record, or at least scores."""
+    if METADATA_KEY not in layer.metadata:
+        return False
+    table = layer.features
+    has_scores = "score" in table and bool(table["score"].notna().any())
+    return has_scores or layer.metadata[METADATA_KEY].get("record") is not None
 
 
 def _is_class_map(layer: Labels) -> bool:
-    return _is_guess(layer) and np.dtype(_array(layer).dtype) == np.uint8
+    is_ours = METADATA_KEY in layer.metadata
+    return is_ours and np.dtype(_array(layer).dtype) == np.uint8
 
 
 def _shape(layer: Image | Labels) -> tuple[int, ...]:
@@ -319,6 +329,11 @@ def _what_counts(
         return "Open an image, and draw or open its labels."
     if not _fits(image, labels):
         return "Image and labels differ in size."
+    if session is None and has_verdicts(labels):
+        from napari_pffnet.review.queue import progress  # so that widgets open sooner
+
+        reviewed = progress(table_from_features(labels.features))
+        return f"{reviewed}; only the reviewed area counts."
     if session is None:
         return _NOT_REVIEWED if _is_guess(labels) else "All labels count."
     if session.marks.is_complete:
