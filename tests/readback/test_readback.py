@@ -15,7 +15,7 @@ from napari_pffnet.export.imagej import write_rois
 from napari_pffnet.export.labels import write_labels, write_objects, write_semantic
 from napari_pffnet.export.large import write_ome_zarr
 from napari_pffnet.instances import Instances
-from napari_pffnet.readback.coco import decode_runs, is_coco, read_coco
+from napari_pffnet.readback.coco import is_coco, read_coco
 from napari_pffnet.readback.geojson import read_geojson
 from napari_pffnet.readback.imagej import is_rois, read_rois
 from napari_pffnet.readback.labels import read_labels_with_table, read_semantic
@@ -237,17 +237,13 @@ def test_where_objects_overlap_the_more_confident_keeps_the_pixels(tmp_path):
     assert read.objects["score"].tolist() == pytest.approx([0.4, 0.9])
 
 
-def test_masks_of_pycocotools_are_read():
-    coco_mask = pytest.importorskip("pycocotools.mask")
-    rng = np.random.default_rng(1)
-    for _ in range(50):
-        size = tuple(rng.integers(1, 90, 2).tolist())
-        mask = (rng.random(size) < rng.random()).astype(np.uint8)
-        counts = coco_mask.encode(np.asfortranarray(mask))["counts"].decode()
-        crop, (y, x) = decode_runs(counts, size)
-        read = np.zeros(size, np.uint8)
-        read[y : y + crop.shape[0], x : x + crop.shape[1]] = crop
-        np.testing.assert_array_equal(read, mask)
+def test_what_two_polygons_of_an_object_cover_is_no_hole(tmp_path):
+    parts = [[0, 0, 3, 0, 3, 2, 0, 2], [1, 1, 4, 1, 4, 3, 1, 3], [9, 9, 9, 9]]
+    result = {"image_id": 1, "segmentation": parts}
+    (tmp_path / "a.json").write_text(json.dumps([result]))
+    (read,) = read_coco(tmp_path / "a.json")
+    assert read.labels.tolist() == [[1, 1, 1, 0], [1, 1, 1, 1], [0, 1, 1, 1]]
+    assert read.objects["area"].tolist() == [10]
 
 
 def test_imagej_regions_come_back(tmp_path):
@@ -296,12 +292,19 @@ def test_other_files_are_refused_in_one_sentence(tmp_path, name, read, content):
     assert not is_coco(tmp_path / name)
 
 
-def test_a_mask_larger_than_its_image_is_refused():
-    with pytest.raises(ValueError, match="more pixels than its image"):
-        decode_runs([2, 9], (2, 3))
+def test_a_mask_larger_than_its_image_is_refused(tmp_path):
+    runs = {"size": [2, 3], "counts": [2, 9]}
+    results = [{"image_id": 1, "segmentation": runs}]
+    (tmp_path / "a.json").write_text(json.dumps(results))
+    with pytest.raises(ValueError, match="runs of 11 pixels in all, and its image 2"):
+        read_coco(tmp_path / "a.json")
 
 
 def test_an_image_that_cannot_be_held_is_refused(tmp_path):
+    results = [{"image_id": 1, "segmentation": [[0, 0, 1e6, 0, 1e6, 1e6]]}]
+    (tmp_path / "a.json").write_text(json.dumps(results))
+    with pytest.raises(ValueError, match="export the objects of a part"):
+        read_coco(tmp_path / "a.json")
     ring = [[0, 0], [1e6, 0], [1e6, 1e6]]
     polygon = {"type": "Polygon", "coordinates": [ring]}
     (tmp_path / "a.geojson").write_text(json.dumps({"geometry": polygon}))

@@ -12,6 +12,9 @@ from skimage.draw import polygon
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Pixels = tuple[NDArray[np.int64], NDArray[np.int64]]
+    """Rows and columns."""
+
 
 class RunLengths(BaseModel):
     """A mask as runs, column by column, background first; compressed if a string."""
@@ -45,7 +48,53 @@ class CocoTruth:
     hidden: int
 
 
-def decompress_counts(text: str) -> list[int]:
+def runs_of(mask: RunLengths) -> NDArray[np.int64]:
+    """Return the run lengths of a mask as numbers.
+
+    Raises
+    ------
+    ValueError
+        If one is negative, or they are longer than the image.
+    """
+    counts = mask.counts
+    numbers = _decompress(counts) if isinstance(counts, str) else counts
+    runs = np.array(numbers, np.int64)
+    height, width = mask.size
+    if (runs < 0).any() or runs.sum() > height * width:
+        raise ValueError(
+            f"A mask has runs of {runs.sum()} pixels in all, and its image {height} x "
+            f"{width} pixels (Y, X); it does not fit."
+        )
+    return runs
+
+
+def run_pixels(runs: NDArray[np.int64], height: int) -> Pixels:
+    """Return the pixels of runs in an image of this height."""
+    ends = np.cumsum(runs)
+    starts, lengths = (ends - runs)[1::2], runs[1::2]
+    # The pixels of all runs of the object, one after the other.
+    skipped = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
+    columns, rows = np.divmod(np.arange(lengths.sum()) + skipped, height)
+    return rows, columns
+
+
+def polygon_pixels(polygons: list[list[float]], shape: tuple[int, int]) -> Pixels:
+    """Return the pixels whose centres lie in any of the polygons of one object.
+
+    Pixels of several of them are named several times.
+
+    Raises
+    ------
+    ValueError
+        If one is no polygon.
+    """
+    parts = [_one_polygon(points, shape) for points in polygons]
+    empty = np.empty((2, 0), np.int64)
+    rows, columns = np.concatenate([empty, *map(np.stack, parts)], axis=1)
+    return rows, columns
+
+
+def _decompress(text: str) -> list[int]:
     """Return the run lengths that a compressed string stands for.
 
     Each character holds 5 bits of a number, the lowest first, and whether more
@@ -104,31 +153,25 @@ def paint_annotations(
 def _pixels(mask: Mask, shape: tuple[int, int]) -> NDArray[np.int64]:
     """Return the positions of the pixels of a mask in the flat image."""
     if isinstance(mask, RunLengths):
-        return _run_pixels(mask, shape)
-    if not mask:
+        rows, columns = _run_pixels(mask, shape)
+    elif mask:
+        rows, columns = polygon_pixels(mask, shape)
+    else:
         raise ValueError("An annotation has no segmentation; a box is not enough.")
-    parts = [_polygon_pixels(points, shape) for points in mask]
-    return np.unique(np.concatenate(parts))
+    return np.unique(rows * shape[1] + columns)
 
 
-def _run_pixels(mask: RunLengths, shape: tuple[int, int]) -> NDArray[np.int64]:
-    counts = mask.counts
-    runs = decompress_counts(counts) if isinstance(counts, str) else counts
-    is_whole = sum(runs) == shape[0] * shape[1] and min(runs) >= 0
-    if mask.size != shape or not is_whole:
+def _run_pixels(mask: RunLengths, shape: tuple[int, int]) -> Pixels:
+    runs = runs_of(mask)
+    if mask.size != shape or runs.sum() != shape[0] * shape[1]:
         raise ValueError(
-            f"A mask of size {mask.size} with runs of {sum(runs)} pixels in all does "
+            f"A mask of size {mask.size} with runs of {runs.sum()} pixels in all does "
             f"not fit the image of {shape[0]} x {shape[1]} pixels (Y, X)."
         )
-    edges = np.cumsum(runs)
-    spans = zip(edges[0::2].tolist(), edges[1::2].tolist(), strict=False)
-    empty = np.empty(0, np.int64)
-    columnwise = np.concatenate([empty, *(np.arange(*span) for span in spans)])
-    x, y = np.divmod(columnwise, shape[0])
-    return np.asarray(y * shape[1] + x, np.int64)
+    return run_pixels(runs, shape[0])
 
 
-def _polygon_pixels(points: list[float], shape: tuple[int, int]) -> NDArray[np.int64]:
+def _one_polygon(points: list[float], shape: tuple[int, int]) -> Pixels:
     if len(points) < 6 or len(points) % 2:
         raise ValueError(
             f"A polygon has {len(points)} coordinates; it needs the x and y of three "
@@ -137,4 +180,4 @@ def _polygon_pixels(points: list[float], shape: tuple[int, int]) -> NDArray[np.i
     # Pixel i covers i to i + 1, and skimage has its centre at i.
     x, y = np.array(points).reshape(-1, 2).T - 0.5
     rows, columns = polygon(y, x, shape)
-    return np.asarray(rows * shape[1] + columns, np.int64)
+    return rows, columns

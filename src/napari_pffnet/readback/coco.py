@@ -9,19 +9,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from napari_pffnet.readback.objects import ReadLabels, ReadObject, fill, to_labels
+from napari_pffnet.data.coco_masks import (
+    Mask,
+    RunLengths,
+    polygon_pixels,
+    run_pixels,
+    runs_of,
+)
+from napari_pffnet.readback.objects import (
+    ReadLabels,
+    ReadObject,
+    check_size,
+    to_labels,
+)
 
 if TYPE_CHECKING:
     from os import PathLike
 
     from numpy.typing import NDArray
-
-
-class _Runs(BaseModel):
-    """A mask as run lengths, column by column."""
-
-    size: tuple[int, int]
-    counts: str | list[int]
 
 
 class _Factors(BaseModel):
@@ -34,7 +39,7 @@ class _Factors(BaseModel):
 class _Annotation(BaseModel):
     image_id: int | str
     category_id: int = 1
-    segmentation: _Runs | list[list[float]]
+    segmentation: Mask
     score: float = math.nan
     pffnet: _Factors | None = None
 
@@ -100,22 +105,31 @@ def _read_one(
     image: _Image | None,
     names: dict[int, str],
 ) -> ReadLabels:
-    shape = (image.height, image.width) if image else None
-    for annotation in annotations:
-        if shape is None and isinstance(annotation.segmentation, _Runs):
-            shape = annotation.segmentation.size
+    shape = (image.height, image.width) if image else _extent(annotations)
+    check_size(*shape)
     name = Path(image.file_name).stem if image and image.file_name else str(key)
-    objects = [_object(annotation, names) for annotation in annotations]
+    objects = [_object(annotation, names, shape) for annotation in annotations]
     classes = [names[i] for i in sorted(names)]
     return to_labels(objects, name=name, shape=shape, classes=classes)
 
 
-def _object(annotation: _Annotation, names: dict[int, str]) -> ReadObject:
-    segmentation, factors = annotation.segmentation, annotation.pffnet
-    if isinstance(segmentation, _Runs):
-        mask, origin = decode_runs(segmentation.counts, segmentation.size)
-    else:
-        mask, origin = fill([np.reshape(ring, (-1, 2)) for ring in segmentation])
+def _extent(annotations: list[_Annotation]) -> tuple[int, int]:
+    """Return height and width as masks tell them, else up to the last object."""
+    corners = [(1.0, 1.0)]
+    for annotation in annotations:
+        if isinstance(annotation.segmentation, RunLengths):
+            return annotation.segmentation.size
+        for points in _areas(annotation.segmentation):
+            corners += [(y, x) for x, y in zip(points[::2], points[1::2], strict=False)]
+    height, width = np.ceil(np.max(corners, axis=0)).astype(int).tolist()
+    return height, width
+
+
+def _object(
+    annotation: _Annotation, names: dict[int, str], shape: tuple[int, int]
+) -> ReadObject:
+    factors = annotation.pffnet
+    mask, origin = _mask(annotation.segmentation, shape)
     class_name = names.get(annotation.category_id, f"class {annotation.category_id}")
     return ReadObject(
         mask,
@@ -126,32 +140,14 @@ def _object(annotation: _Annotation, names: dict[int, str]) -> ReadObject:
     )
 
 
-def decode_runs(
-    counts: str | list[int], size: tuple[int, int]
+def _mask(
+    segmentation: Mask, shape: tuple[int, int]
 ) -> tuple[NDArray[np.bool_], tuple[int, int]]:
-    """Return the mask of run lengths, cropped to its box, and its origin y, x.
-
-    Parameters
-    ----------
-    counts
-        Runs of background and object in turns, column by column, as numbers or as
-        COCO compresses them.
-    size
-        Height and width of the image.
-
-    Raises
-    ------
-    ValueError
-        If the runs are longer than the image.
-    """
-    runs = np.array(_decompress(counts) if isinstance(counts, str) else counts, int)
-    ends = np.cumsum(runs)
-    if (runs < 0).any() or (len(ends) and ends[-1] > size[0] * size[1]):
-        raise ValueError(f"A mask has more pixels than its image of {size}.")
-    starts, lengths = (ends - runs)[1::2], runs[1::2]
-    # The pixels of all runs of the object, one after the other.
-    skipped = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
-    x, y = np.divmod(np.arange(lengths.sum()) + skipped, size[0])
+    """Return the pixels of an object, cropped to its box, and their origin y, x."""
+    if isinstance(segmentation, RunLengths):
+        y, x = run_pixels(runs_of(segmentation), segmentation.size[0])
+    else:
+        y, x = polygon_pixels(_areas(segmentation), shape)
     if len(x) == 0:
         return np.zeros((0, 0), np.bool_), (0, 0)
     mask = np.zeros((np.ptp(y) + 1, np.ptp(x) + 1), np.bool_)
@@ -159,17 +155,6 @@ def decode_runs(
     return mask, (int(y.min()), int(x.min()))
 
 
-def _decompress(counts: str) -> list[int]:
-    """Return the run lengths of the ASCII string of COCO; see `export.coco`."""
-    runs: list[int] = []
-    number = shift = 0
-    for character in counts.encode("ascii"):
-        bits = character - 48
-        number |= (bits & 31) << shift
-        shift += 5
-        if not bits & 32:
-            # The highest of the bits is the sign.
-            number -= (bits & 16) << (shift - 4)
-            runs.append(number + (runs[-2] if len(runs) > 2 else 0))
-            number = shift = 0
-    return runs
+def _areas(polygons: list[list[float]]) -> list[list[float]]:
+    """Leave out points and lines, which some programs leave behind."""
+    return [points for points in polygons if len(points) >= 6]

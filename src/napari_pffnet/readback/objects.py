@@ -108,7 +108,7 @@ def fill(
     corners = np.concatenate(rings)[:, ::-1]
     low = np.maximum(np.floor(corners.min(axis=0)), 0).astype(int)
     size = np.maximum(np.ceil(corners.max(axis=0)).astype(int) - low, 0)
-    _check_size(size[0], size[1])
+    check_size(size[0], size[1])
     mask = np.zeros(size, np.bool_)
     for ring in rings:
         # The centre of pixel i is i + 0.5.
@@ -143,7 +143,7 @@ def to_labels(
         If the image would be far too large.
     """
     height, width = shape or _extent(objects)
-    _check_size(height, width)
+    check_size(height, width)
     labels = np.zeros((height, width), np.int32)
     numbers = _numbers(objects)
     order = sorted(range(len(objects)), key=lambda i: -_known(objects[i].confidence))
@@ -155,6 +155,21 @@ def to_labels(
         window[inside & (window == 0)] = numbers[i]
     names = tuple(classes) or tuple(dict.fromkeys(o.class_name for o in objects))
     return ReadLabels(name, labels, _table(objects, numbers, labels, names), names)
+
+
+def check_size(height: int, width: int) -> None:
+    """Refuse an image that is far too large to be labelled at once.
+
+    Raises
+    ------
+    ValueError
+        If it is.
+    """
+    if height * width > _MOST_PIXELS:
+        raise ValueError(
+            f"The objects lie in an image of {height} x {width} pixels, too large to "
+            "be labelled at once; export the objects of a part of it."
+        )
 
 
 def rows_by_label(table: pd.DataFrame) -> pd.DataFrame:
@@ -204,11 +219,3 @@ def _extent(objects: Sequence[ReadObject]) -> tuple[int, int]:
     ends = np.array([o.end for o in objects] or [(1, 1)])
     height, width = ends.max(axis=0).tolist()
     return height, width
-
-
-def _check_size(height: int, width: int) -> None:
-    if height * width > _MOST_PIXELS:
-        raise ValueError(
-            f"The objects lie in an image of {height} x {width} pixels, too large to "
-            "be labelled at once; export the objects of a part of it."
-        )
