@@ -247,6 +247,14 @@ class ReviewRun(QObject):
 
     def _crossed(self, path: NDArray[np.float64], plane: tuple[int, ...]) -> int:
         """Return the object that most of a line runs through; 0 for none."""
+        leading = self.session.labels.shape[:-2]
+        # The slider goes as far as the largest layer does.
+        if not all(0 <= i < n for i, n in zip(plane, leading, strict=True)):
+            self.said.emit(
+                f"These objects have no plane {' '.join(map(str, plane))}; go to one "
+                "that shows them, and draw the line there."
+            )
+            return 0
         labels = self.session.labels[plane]
         steps = np.linspace(0, 1, 50)[:, None]
         dense = np.concatenate([a + (b - a) * steps for a, b in pairwise(path)])

@@ -229,3 +229,26 @@ def test_mouse_merges_splits_and_deletes(shown_viewer, qtbot):
     assert (layer.features["verdict"] == "rejected").sum() == 1
     click(widget, *["undo"] * 3)
     assert np.array_equal(layer.data, squares())
+
+
+@pytest.mark.parametrize("plane", [-1, 2])
+def test_a_line_in_a_plane_without_labels_cuts_nothing(shown_viewer, qtbot, plane):
+    stack = np.stack([squares(), squares()])
+    shown_viewer.add_image(np.zeros((4, 70, 100), np.uint8), translate=(-1, 0, 0))
+    layer = shown_viewer.add_labels(stack.copy(), name="objects")
+    widget = open_widget(shown_viewer)
+    widget.zoom.setChecked(False)
+    widget.review_button.click()
+    canvas = attrgetter("_qt_viewer.canvas.native")(shown_viewer.window)
+    qtbot.wait(50)
+    click(widget, "split")
+    shown_viewer.dims.set_point(0, plane)
+    left = Qt.MouseButton.LeftButton
+    qtbot.mousePress(canvas, left, pos=at(shown_viewer, -4, 25))
+    for y in range(0, 24, 4):
+        qtbot.mouseMove(canvas, at(shown_viewer, y, 25))
+        qtbot.wait(5)
+    qtbot.mouseRelease(canvas, left, pos=at(shown_viewer, 24, 25))
+    assert f"no plane {plane};" in widget.status.text()
+    assert np.array_equal(layer.data, stack)
+    assert shown_viewer.dims.point[0] == 1, "back at the object"
