@@ -68,6 +68,18 @@ def test_tiny_objects_can_be_taken_out():
     assert np.unique(plane.labels).tolist() == [0, 1, 2]
 
 
+def test_repairs_do_the_same_in_any_order():
+    labels = squares((2, 2), size=4)
+    labels[30:32, 2:4] = 1
+    (plane,) = read_planes(source(labels))
+    repairs = [Repair.PIECES, Repair.TINY]
+    for wanted in (repairs, repairs[::-1]):
+        # The piece becomes an object, which is too small for one.
+        np.testing.assert_array_equal(
+            mend(plane, wanted).labels, squares((2, 2), size=4)
+        )
+
+
 def test_an_empty_image_is_left_out_as_advised():
     empty = source(squares())
     trouble = only_trouble(empty)

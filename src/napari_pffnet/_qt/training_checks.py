@@ -148,19 +148,21 @@ def check_training_folder(folder: str, rules: ReadRules) -> tuple[Trouble, ...]:
 def mend(plane: PlanePair, repairs: Iterable[Repair | None]) -> PlanePair | None:
     """Return a plane as it is after repairs; None where it is left out.
 
-    The layer itself is not changed.
+    The layer itself is not changed.  In which order the repairs are given does not
+    matter.
     """
+    wanted = set(repairs)
+    if Repair.LEAVE_OUT in wanted:
+        return None
     labels = plane.labels
     classes = plane.classes
-    for repair in repairs:
-        if repair is Repair.LEAVE_OUT:
-            return None
-        if repair is Repair.SPLIT:
-            labels = split_components(labels)
-        elif repair is Repair.PIECES:
-            labels = _part_pieces(labels)
-        elif repair is Repair.TINY:
-            labels = _drop_tiny(labels)
+    if Repair.SPLIT in wanted:
+        labels = split_components(labels)
+    if Repair.PIECES in wanted:
+        labels = _part_pieces(labels)
+    # Last, as pieces that become objects may be tiny.
+    if Repair.TINY in wanted:
+        labels = _drop_tiny(labels)
     if labels is not plane.labels and classes is not None and classes.ndim == 1:
         # Parts of an object are of its class.
         classes = classes[plane.labels]
