@@ -288,6 +288,20 @@ def test_cancel_keeps_what_is_done_and_segment_goes_on(
     assert not list((images / "results").glob(".*"))
 
 
+def test_a_cancelled_run_that_replaces_says_how_to_go_on(
+    viewer: Viewer, qtbot: QtBot, images: Path
+) -> None:
+    widget = open_tab(viewer, images)
+    existing = widget.form.folder.existing
+    existing.setCurrentText("replace")
+    click(widget, qtbot)
+    click(widget, qtbot)
+    qtbot.waitUntil(lambda: widget.segment_button.text() == "Segment", timeout=5000)
+    text = widget.status.text()
+    assert "Segment begins with the first image again" in text
+    assert f"“{existing.itemText(0)}” under “Existing”" in text
+
+
 def test_without_a_folder_the_widget_says_what_to_do(
     viewer: Viewer, qtbot: QtBot
 ) -> None:

@@ -53,8 +53,12 @@ if TYPE_CHECKING:
     from napari_pffnet.messages import FolderRequest, SegmentRequest
 
 _NAME = "segment"
-_CANCELLED_FOLDER = (
+_CANCELLED_SKIPPING = (
     "Cancelled. What was done is kept; Segment goes on with the other images."
+)
+_CANCELLED_REPLACING = (
+    "Cancelled. What was done is kept. Segment begins with the first image again; to "
+    "go on with the others, choose “skip what is done” under “Existing” first."
 )
 _NOTHING_FOUND = (
     "No object was found. Lower the score, give the diameter of a typical object, or "
@@ -77,7 +81,7 @@ class SegmentWidget(QWidget):
         self._job: Job | None = None
         self._plan: SegmentPlan | None = None
         self._started = 0.0
-        self._is_folder = False
+        self._request: FolderRequest | None = None
         self._build()
         self._show_choices(read_choices(_NAME, SegmentChoices))
         self._connect()
@@ -220,7 +224,7 @@ class SegmentWidget(QWidget):
             title=f"Segment {plan.source.name}",
             load=partial(load_result, quality=plan.quality),
         )
-        self._plan = plan
+        self._plan, self._request = plan, None
         self._watch(job)
 
     def _start_folder(self, request: FolderRequest) -> None:
@@ -229,12 +233,11 @@ class SegmentWidget(QWidget):
             partial(_prepare_folder, request, self._choices()),
             title=f"Segment {images}",
         )
-        self._plan = None
+        self._plan, self._request = None, request
         self._watch(job)
 
     def _watch(self, job: Job) -> None:
         self._job, self._started = job, monotonic()
-        self._is_folder = self.form.isFolder()
         self._job.progressed.connect(self._on_progressed)
         self._job.finished.connect(self._on_finished)
         self.destroyed.connect(self._job.cancel)
@@ -260,10 +263,10 @@ class SegmentWidget(QWidget):
             seconds = monotonic() - self._started
             self.status.setText(self.result.show_end(end.value, seconds))
         elif isinstance(end, Failed):
-            of_folder = self._is_folder
+            of_folder = self._request is not None
             self.status.setText(in_the_window(end.sentence, of_folder=of_folder))
         else:
-            self.status.setText(_CANCELLED_FOLDER if self._is_folder else "Cancelled.")
+            self.status.setText(_cancelled(self._request))
 
     def _show(self, plan: SegmentPlan, loaded: Loaded) -> None:
         is_part = plan.region is not None
@@ -313,6 +316,13 @@ def _prepare_folder(
 ) -> FolderRequest:
     write_choices(_NAME, choices)
     return folder_plan.with_model_file(request)
+
+
+def _cancelled(request: FolderRequest | None) -> str:
+    """Say what becomes of a run that was cancelled; of an image, without a request."""
+    if request is None:
+        return "Cancelled."
+    return _CANCELLED_SKIPPING if request.output.resume else _CANCELLED_REPLACING
 
 
 def _count(number: int, seconds: float) -> str:
