@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dask.array as da
 import numpy as np
 import pytest
+import zarr
 
 from napari_pffnet._qt.layers import ImageSource
 from napari_pffnet._qt.training_checks import Repair, check_pairs, mend
@@ -125,11 +127,11 @@ def test_of_a_stack_the_planes_with_objects_are_learnt():
     assert planes[1].labels.max() == 2
 
 
-@pytest.mark.parametrize("as_map", [False, True])
+@pytest.mark.parametrize("as_map", [None, np.asarray, da.from_array, zarr.array])
 def test_classes_come_from_a_table_or_a_layer(as_map):
     labels = squares((2, 2), (20, 20), (20, 2))
     numbers = np.array([0, 2, 1, 2])
-    classes = numbers[labels] if as_map else {1: "round", 2: "long", 3: "round"}
+    classes = as_map(numbers[labels]) if as_map else {1: "round", 2: "long", 3: "round"}
     found = draft([source(labels, classes=classes)], TrainChoices(), None, frozenset())
     names = ("class 1", "class 2") if as_map else ("long", "round")
     assert found.plan.class_names == names

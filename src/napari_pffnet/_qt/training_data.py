@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import numpy as np
 from napari_pffnet.messages import TrainingPair
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -41,8 +42,8 @@ class PairSource:
     is_guess
         Whether a model made the labels.
     classes
-        Name of the class by label, or a class map of the shape of the labels;
-        None where all objects are of one class.
+        Name of the class by label, or a class map of the shape of the labels, lazy
+        or not; None where all objects are of one class.
     """
 
     image: ImageSource
@@ -51,7 +52,7 @@ class PairSource:
     session: ReviewSession | None = None
     find_review: Callable[[], ReviewSession | None] = lambda: None
     is_guess: bool = False
-    classes: Mapping[int, str] | NDArray[Any] | None = None
+    classes: Mapping[int, str] | Any | None = None
 
     def reviewed(self) -> PairSource:
         """Return the pair with its review, also an earlier one; reads files."""
@@ -142,7 +143,7 @@ def read_planes(source: PairSource, class_names: Sequence[str] = ()) -> list[Pla
 
 
 def class_names_of(sources: Sequence[PairSource], known: Sequence[str]) -> list[str]:
-    """Return the names of all classes that the pairs name.
+    """Return the names of all classes that the pairs name; reads class maps.
 
     Parameters
     ----------
@@ -153,11 +154,11 @@ def class_names_of(sources: Sequence[PairSource], known: Sequence[str]) -> list[
     """
     found: set[str] = set()
     for source in sources:
-        if isinstance(source.classes, np.ndarray):
-            count = int(source.classes.max(initial=0))
-            found |= {f"class {number}" for number in range(1, count + 1)}
-        elif source.classes is not None:
+        if isinstance(source.classes, Mapping):
             found |= set(source.classes.values())
+        elif source.classes is not None:
+            count = int(np.asarray(source.classes).max(initial=0))
+            found |= {f"class {number}" for number in range(1, count + 1)}
     if found <= set(known):
         return list(known)
     return sorted(found, key=lambda name: (len(name), name))
@@ -217,7 +218,7 @@ def _classes(
 ) -> NDArray[np.integer[Any]] | None:
     if source.classes is None or not names:
         return None
-    if isinstance(source.classes, np.ndarray):
+    if not isinstance(source.classes, Mapping):
         return np.asarray(source.classes[index])
     numbers = {name: number for number, name in enumerate(names, start=1)}
     by_label = np.zeros(count + 1, np.int64)
