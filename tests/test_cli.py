@@ -1,7 +1,9 @@
 import json
+import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import imageio.v3 as iio
 import numpy as np
@@ -286,3 +288,17 @@ def test_evaluate_names_a_missing_prediction(folders, capsys):
     (folders[1] / "b.tif").unlink()
     assert main(["evaluate", *map(str, folders)]) == 2
     assert "'b'" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------ the manual
+
+
+@pytest.mark.parametrize("command", ["segment", "train", "evaluate"])
+def test_the_manual_lists_the_options_of_a_command(capsys, command):
+    manual = Path(__file__).parents[1] / "docs" / "cli.md"
+    _, _, section = manual.read_text("utf-8").partition(f"\n## pffnet {command} ")
+    table = re.findall(r"^\| `--.*?\|", section.partition("\n## ")[0], re.MULTILINE)
+    listed = re.findall(r"--[a-z-]+", " ".join(table))
+    main([command, "--help"])
+    _, _, options = capsys.readouterr().out.partition("╭")
+    assert sorted(listed) == sorted(set(re.findall(r"--[a-z-]+", options)))
