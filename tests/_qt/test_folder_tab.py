@@ -23,6 +23,8 @@ from napari_pffnet._qt.jobs import jobs
 from napari_pffnet.cli.app import app
 from napari_pffnet.config import OutputConfig, SegmentConfig
 from napari_pffnet.export.labels import write_labels
+from napari_pffnet.folders.jobs import ENDINGS, OVERLAY
+from napari_pffnet.folders.writers import writable
 from napari_pffnet.messages import FolderDone
 
 if TYPE_CHECKING:
@@ -94,6 +96,23 @@ def test_a_change_is_told_once(qtbot: QtBot) -> None:
     assert told == [CHOICES]
     panel.formats["tiff"].click()
     assert told[-1].output.formats == ("tiff", "csv", "zarr", "coco")
+
+
+def test_it_is_told_which_files_cannot_hold_stacks(qtbot: QtBot) -> None:
+    panel = FolderPanel()
+    qtbot.addWidget(panel)
+    refused = [name for name in panel.formats if not can_hold_stacks(ENDINGS[name])]
+    warned = [n for n, box in panel.formats.items() if "stacks" in box.toolTip()]
+    assert warned == refused == ["coco"]
+    assert writable((OVERLAY,), "Z", "a.tif") == ()
+    assert "left out of stacks" in panel.picture.toolTip()
+
+
+def can_hold_stacks(endings: tuple[str, ...]) -> bool:
+    try:
+        return writable(endings, "Z", "a.tif") == endings
+    except ValueError:
+        return False
 
 
 def test_the_tab_decides_what_is_shown(viewer: Viewer, images: Path) -> None:

@@ -30,12 +30,15 @@ if TYPE_CHECKING:
 _FORMATS: dict[Format, tuple[str, str]] = {
     "tiff": ("Labels", "NAME_labels.tif: one number an object; and the classes"),
     "csv": ("Table", "NAME_objects.csv: one row an object"),
-    "zarr": ("OME-Zarr", "NAME_labels.zarr: labels with a pyramid; not for stacks"),
+    "zarr": ("OME-Zarr", "NAME_labels.zarr: labels with a pyramid, for large images"),
     "geojson": ("QuPath", "NAME_objects.geojson: outlines for QuPath"),
     "rois": ("ImageJ", "NAME_rois.zip: outlines for ImageJ"),
-    "coco": ("COCO", "NAME_coco.json: masks for programs"),
+    "coco": ("COCO", "NAME_coco.json: masks for programs; not for stacks"),
 }
-_PICTURE = ("Picture", "NAME_overlay.png: the outlines, red where quality is poor")
+_PICTURE = (
+    "Picture",
+    "NAME_overlay.png: the outlines, red where quality is poor; left out of stacks",
+)
 _COLUMNS = 3
 
 
