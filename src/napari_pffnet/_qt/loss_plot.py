@@ -35,6 +35,8 @@ _SCORES = {
 }
 _SMOOTHING = 0.9
 """Of the total: a single step says little."""
+_MOST_POINTS = 1000
+"""Of a curve; half of them are left when there are so many."""
 _INK = "#c8ccd4"
 _LOSS_HEIGHT = 300
 
@@ -78,8 +80,7 @@ class ScorePlot(QWidget):
 
     def values(self, name: str) -> list[float]:
         """Return the heights of a curve, in percent."""
-        _, heights = self._curves[name].getData()
-        return [] if heights is None else heights.tolist()
+        return _heights(self._curves[name])
 
     def _draw(self) -> None:
         steps = [score.step for score in self._scores]
@@ -92,7 +93,10 @@ class ScorePlot(QWidget):
 
 
 class LossPlot(QWidget):
-    """What the training makes smaller, by name, over the steps."""
+    """What the training makes smaller, by name, over the steps.
+
+    Drawn are running means, in which the latest values count most.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -101,27 +105,45 @@ class LossPlot(QWidget):
         self._legend = QLabel(self)
         self._legend.setWordWrap(True)
         self._curves: dict[str, pg.PlotDataItem] = {}
-        self._steps: list[int] = []
-        self._values: dict[str, list[float]] = {}
         _stack(self, self._plot, self._legend)
+        self.clear()
 
     def clear(self) -> None:
         """Forget the last run."""
         self._plot.clear()
         self._legend.clear()
         self._curves.clear()
-        self._values.clear()
-        self._steps.clear()
+        self._points: list[tuple[int, dict[str, float]]] = []
+        self._sums: dict[str, float] = {}
+        self._weight = 0.0
+        self._count, self._every = 0, 1
 
     def add(self, step: LossStep) -> None:
-        """Draw one more step."""
-        self._steps.append(step.step)
+        """Take in one more step; of a long run only some are drawn."""
+        self._weight = _SMOOTHING * self._weight + 1
         for name, value in {"total": step.total, **step.losses}.items():
-            self._values.setdefault(name, []).append(value)
+            self._sums[name] = _SMOOTHING * self._sums.get(name, 0.0) + value
+        self._count += 1
+        if self._count % self._every:
+            return
+        means = {name: total / self._weight for name, total in self._sums.items()}
+        self._points.append((step.step, means))
+        if len(self._points) == _MOST_POINTS:
+            # Drawing all of a long run would take ever longer, and no plot is as wide.
+            self._points = self._points[1::2]
+            self._every *= 2
+        self._draw()
+
+    def values(self, name: str) -> list[float]:
+        """Return the heights of a curve."""
+        return _heights(self._curves[name])
+
+    def _draw(self) -> None:
         if not self._curves:
-            self._make_curves(list(self._values))
+            self._make_curves(list(self._sums))
+        steps = [step for step, _ in self._points]
         for name, curve in self._curves.items():
-            curve.setData(self._steps, _smoothed(self._values[name]))
+            curve.setData(steps, [means[name] for _, means in self._points])
 
     def names(self) -> list[str]:
         """Return what is drawn, as the core calls it."""
@@ -136,15 +158,9 @@ class LossPlot(QWidget):
         self._legend.setText(_legend_text(titles))
 
 
-def _smoothed(values: list[float]) -> list[float]:
-    """Return the running mean, in which the latest values count most."""
-    means: list[float] = []
-    total = weight = 0.0
-    for value in values:
-        total = _SMOOTHING * total + value
-        weight = _SMOOTHING * weight + 1
-        means.append(total / weight)
-    return means
+def _heights(curve: pg.PlotDataItem) -> list[float]:
+    _, heights = curve.getData()
+    return [] if heights is None else heights.tolist()
 
 
 def _curve(
