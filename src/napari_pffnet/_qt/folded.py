@@ -45,7 +45,3 @@ class Folded(QWidget):
         down, right = Qt.ArrowType.DownArrow, Qt.ArrowType.RightArrow
         self.button.setArrowType(down if is_open else right)
         self._content.setVisible(is_open)
-
-    def isOpen(self) -> bool:
-        """Tell whether the content is shown."""
-        return self.button.isChecked()
