@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+import zarr
 
 from napari_pffnet.cli import main
 from napari_pffnet.config import OutputConfig
@@ -74,6 +75,16 @@ def test_a_stack_in_zarr_opens_with_its_table(run, out, tmp_path):
     np.testing.assert_array_equal(read.labels, read_labels(out / "film_labels.tif"))
     assert read.labels.max() == len(read.objects) > 0
     assert open_image(out / "film_semantic.zarr").axes == "ZYX"
+
+
+def test_a_stack_whose_labels_do_not_fit_is_refused_in_a_sentence(run, tmp_path):
+    path = tmp_path / "film.zarr"
+    # Nothing is written: chunks that are missing are zero.
+    zarr.create_array(path, shape=(10**8, 64, 64), chunks=(64, 64, 64), dtype="u1")
+    steps, _ = run([path], axes="ZYX")
+    (failed,) = (step for step in steps if isinstance(step, ImageFailed))
+    assert "The labels of 409,600 megapixels need about" in failed.sentence
+    assert failed.sentence.endswith("use fewer planes at a time, or a smaller crop.")
 
 
 def test_a_stack_that_is_done_is_skipped(run, tmp_path):

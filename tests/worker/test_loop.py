@@ -65,6 +65,11 @@ def test_labels_that_would_end_the_memory_are_refused_before_it_does(
     assert isinstance(failed, Failed)
     assert "90,000 megapixels" in failed.sentence
     assert "tab Folder" in failed.sentence
+    planes = da.zeros((900_000, 100, 1000), chunks=(1000, 100, 1000), dtype=np.uint8)
+    failed = window.run(request_for(planes, axes="ZYX"))[-1]
+    assert isinstance(failed, Failed)
+    assert "use fewer planes" in failed.sentence
+    assert "Folder" not in failed.sentence
     assert isinstance(window.run(request_for(picture))[-1], SegmentDone)
 
 

@@ -12,6 +12,7 @@ from napari_pffnet.data.axes import check_axes
 from napari_pffnet.folders.large import LARGE_FROM
 from napari_pffnet.linking import link_planes
 from napari_pffnet.segmentation import segment_iter, segment_planes_iter
+from napari_pffnet.segmentation.memory import check_labels_fit
 from napari_pffnet.segmentation.run import view_image
 from napari_pffnet.segmentation.stack import Stack
 
@@ -141,7 +142,9 @@ def _segment_image(
 def _segment_stack(
     file: ImageFile, model: Model, config: SegmentConfig, stack: str
 ) -> Generator[float, None, Segmented]:
-    """Segment plane by plane."""
+    """Segment plane by plane; the labels of all planes are in memory."""
+    whole = Stack.of(file.array, config.axes or file.axes)
+    check_labels_fit(whole.planes, whole.shape_yx)
     named = check_axes(file.array.shape, config.axes or file.axes or "")
     single = [i for i, axis in enumerate(named) if axis in "TZ" and axis not in stack]
     steps = segment_planes_iter(

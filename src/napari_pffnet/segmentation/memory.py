@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,12 @@ _GROUPS = Path("/sys/fs/cgroup")
 # Limit, use, and the line of memory.stat with what is given back when it is needed.
 _NAMES = ("memory.max", "memory.current", "inactive_file")
 _NAMES_V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+
+# Of one plane: labels, two copies while they are painted, and classes.
+_BYTES_A_PIXEL = 14
+# Planes are painted one by one: labels, a copy that is linked or written, and classes
+# before and after that.
+_BYTES_A_PIXEL_OF_STACKS = 11
 
 _CPU_WORDS = (
     "can't allocate memory",
@@ -35,6 +42,39 @@ def free_memory(device: torch.device | None = None) -> int:
     if device is not None and device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return max(0, min([int(psutil.virtual_memory().available), *_left_by_limits()]))
+
+
+def check_labels_fit(
+    planes: int,
+    shape_yx: tuple[int, int],
+    *,
+    remedy: str = "use fewer planes at a time, or a smaller crop",
+) -> None:
+    """Refuse what would end the memory when its labels are painted.
+
+    Parameters
+    ----------
+    planes
+        How many there are.
+    shape_yx
+        Rows and columns of a plane.
+    remedy
+        What the user can do.
+
+    Raises
+    ------
+    ValueError
+        If the labels of all planes do not fit.
+    """
+    pixels = planes * math.prod(shape_yx)
+    each = _BYTES_A_PIXEL if planes == 1 else _BYTES_A_PIXEL_OF_STACKS
+    needed, free = pixels * each, free_memory()
+    if needed > free:
+        raise ValueError(
+            f"The labels of {pixels / 1e6:,.0f} megapixels need about "
+            f"{needed / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are free; "
+            f"{remedy}."
+        )
 
 
 def is_out_of_memory(error: Exception) -> bool:

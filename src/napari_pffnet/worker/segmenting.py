@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_pffnet.messages import Progress, SegmentDone
-from napari_pffnet.segmentation.memory import free_memory
+from napari_pffnet.segmentation.memory import check_labels_fit
 from napari_pffnet.segmentation.planes import segment_planes_iter
 from napari_pffnet.segmentation.stack import Stack
 from napari_pffnet.worker.arrays import read_array
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
 _PARTS = 1000
 """Of the progress."""
-_BYTES_A_PIXEL = 14
-"""Labels, two copies while they are painted, and classes."""
 
 
 def run(
@@ -60,21 +57,12 @@ def run(
 
 
 def _check_memory(stack: Stack) -> None:
-    """Refuse what would end the memory when its labels are painted.
-
-    Raises
-    ------
-    ValueError
-        If the labels of all planes do not fit.
-    """
-    pixels = stack.planes * math.prod(stack.shape_yx)
-    needed, free = pixels * _BYTES_A_PIXEL, free_memory()
-    if needed > free:
-        raise ValueError(
-            f"The labels of {pixels / 1e6:,.0f} megapixels need about "
-            f"{needed / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are free; use "
-            "the tab Folder, which keeps them on the disk, or a smaller crop."
-        )
+    """Refuse what would end the memory; of stacks the tab Folder holds as much."""
+    if stack.planes > 1:
+        check_labels_fit(stack.planes, stack.shape_yx)
+    else:
+        remedy = "use the tab Folder, which keeps them on the disk, or a smaller crop"
+        check_labels_fit(1, stack.shape_yx, remedy=remedy)
 
 
 def _progress(step: PlaneDone) -> Progress:
