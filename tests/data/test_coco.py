@@ -184,3 +184,11 @@ def test_objects_without_a_pixel_of_their_own_are_told(tmp_path, caplog):
     path = write_file(tmp_path, [{"segmentation": SQUARE}, {"segmentation": thin}])
     assert load_pairs(path)[0].labels.max() == 1
     assert "1 annotations have no pixel of their own" in caplog.text
+
+
+def test_one_object_in_two_polygons_is_no_binary_mask(tmp_path, caplog):
+    behind = [*SQUARE, [20, 3, 28, 3, 28, 9, 20, 9]]
+    path = write_file(tmp_path, [{"segmentation": behind}])
+    image = load_pairs(path)[0]
+    assert image.labels[5, 5] == image.labels[5, 25] == 1
+    assert "1 object is in several pieces (label 1)" in caplog.text

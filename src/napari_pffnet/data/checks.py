@@ -124,7 +124,11 @@ def check_values(labels: NDArray[np.generic], name: str) -> list[Finding]:
 
 
 def check_objects(
-    labels: NDArray[np.integer], name: str, *, numbers: NDArray[np.integer]
+    labels: NDArray[np.integer],
+    name: str,
+    *,
+    numbers: NDArray[np.integer],
+    may_be_mask: bool = True,
 ) -> list[Finding]:
     """Look for labels that are well formed and still seldom meant so.
 
@@ -136,13 +140,16 @@ def check_objects(
         Of the image, for the message.
     numbers
         (N,) the numbers that the objects have in the annotator's file.
+    may_be_mask
+        Whether a single object may stand for all foreground; where each object was
+        annotated by itself, it does not.
     """
     if len(numbers) == 0:
         message = "No objects; the image is kept as a negative example."
         return [Finding(Problem.EMPTY, name, message)]
     findings = []
     broken = objects_in_pieces(labels)
-    if len(numbers) == 1 and is_binary_mask(labels):
+    if may_be_mask and len(numbers) == 1 and is_binary_mask(labels):
         message = (
             "One label covers several separate regions, as in a binary mask; make each "
             "region an object of its own with split_binary (--split-binary), or number "

@@ -174,6 +174,8 @@ def _check_image(
                 for number, annotation in enumerate(annotations, 1)
             },
             rules=rules,
+            # An object that others hide in part lies in several polygons.
+            may_be_mask=False,
         )
     except ValueError as error:
         return Checked((), (Finding(Problem.UNREADABLE, name, str(error)),))

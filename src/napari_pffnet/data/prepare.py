@@ -90,6 +90,7 @@ def check_pair(
     ignore: NDArray[np.generic] | None = None,
     classes: Classes | None = None,
     rules: ReadRules | None = None,
+    may_be_mask: bool = True,
 ) -> Checked:
     """Make a training image of one image and its labels, or say why not.
 
@@ -107,6 +108,8 @@ def check_pair(
         Class of each label, or a class map.
     rules
         How they are understood.
+    may_be_mask
+        Whether a single label may stand for all foreground.
     """
     rules = rules or ReadRules()
     findings = check_values(labels, name)
@@ -116,7 +119,7 @@ def check_pair(
             findings = _check_shapes(plane, labels, ignore, classes, name)
         if findings:
             return Checked((), tuple(findings))
-        return _combine(plane, labels, name, ignore, classes, rules)
+        return _combine(plane, labels, name, ignore, classes, rules, may_be_mask)
     except ValueError as error:
         finding = Finding(Problem.UNREADABLE, name, str(error))
         return Checked((), (*findings, finding))
@@ -134,12 +137,13 @@ def _combine(
     ignore: NDArray[np.generic] | None,
     classes: Classes | None,
     rules: ReadRules,
+    may_be_mask: bool,
 ) -> Checked:
     """Put the parts together; what they hold is well formed and of one shape."""
     dense, numbers = number_densely(labels)
     if len(numbers) == 1 and rules.config.split_binary:
         dense, numbers = number_densely(split_components(dense))
-    findings = check_objects(dense, name, numbers=numbers)
+    findings = check_objects(dense, name, numbers=numbers, may_be_mask=may_be_mask)
     pixels, note = _to_bytes(plane, rules)
     if note:
         findings.append(Finding(Problem.CHANNEL, name, note))
