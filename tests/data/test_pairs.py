@@ -204,6 +204,14 @@ def test_classes_by_the_users_numbers(image, labels):
     assert pair.class_ids.tolist() == [1, 2]
 
 
+def test_regions_of_a_mask_that_is_split_have_the_class_of_their_label(image, labels):
+    rules = ReadRules(DataConfig(split_binary=True), TWO_CLASSES.model)
+    mask = np.where(labels > 0, 7, 0)
+    (pair,) = from_arrays([image], [mask], classes=[{7: 2}], rules=rules)
+    assert pair.class_ids.tolist() == [2, 2]
+    assert pair.ignore is None
+
+
 def test_each_object_takes_the_class_of_most_of_its_pixels(image, labels):
     classes = np.where(labels == 8, 2, 0)
     classes[12:14, 20:26] = 1  # a third of label 8

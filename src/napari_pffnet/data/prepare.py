@@ -142,7 +142,9 @@ def _combine(
     """Put the parts together; what they hold is well formed and of one shape."""
     dense, numbers = number_densely(labels)
     if len(numbers) == 1 and rules.config.split_binary:
-        dense, numbers = number_densely(split_components(dense))
+        dense = split_components(dense)
+        # Regions are known by the number of their label, to which its class belongs.
+        numbers = np.repeat(numbers, dense.max())
     findings = check_objects(dense, name, numbers=numbers, may_be_mask=may_be_mask)
     pixels, note = _to_bytes(plane, rules)
     if note:
