@@ -5,13 +5,16 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from napari_pffnet.pffnet.box_branch import SampledRoIs
 from napari_pffnet.pffnet.layers import norm_factory
+from napari_pffnet.pffnet.mask_branch import MaskBranch, MaskOutput
 from napari_pffnet.pffnet.quality import (
     MaskQualityBranch,
     mask_certainty,
     quality_loss,
     quality_targets,
 )
+from napari_pffnet.pffnet.structures import ImageTarget
 
 GROUP = norm_factory("group")
 
@@ -154,6 +157,37 @@ def test_half_a_disc_with_a_perfect_mask_in_its_box_gets_058():
     area = torch.tensor([torch.pi * 20**2])
     target = quality_targets(logits, inside[None].float(), box, area)
     assert target.item() == pytest.approx(7 / 12, abs=0.005)
+
+
+def test_what_is_not_known_does_not_count_in_the_target():
+    """Of an object as large as its box the right half is ignored."""
+    known = (halves(14) > 0).float()
+    area = torch.tensor([147.0])
+    target = quality_targets(halves(28), known, BOX, area, known)
+    torch.testing.assert_close(target, torch.tensor([1.0]))
+    target = quality_targets(halves(7), known, BOX, area, known)
+    torch.testing.assert_close(target, torch.tensor([(2 / 3 + 1 / 2) / 2]))
+
+
+def test_a_good_mask_at_the_edge_of_the_known_is_learnt_as_good():
+    labels, ignore = torch.zeros(40, 40, dtype=torch.int32), torch.zeros(40, 40)
+    labels[10:30, 10:30] = 1
+    ignore[:, 20:] = 1
+    box = torch.tensor([[10.0, 10.0, 30.0, 30.0]])
+    zero, one = torch.zeros(1, dtype=torch.long), torch.ones(1, dtype=torch.long)
+    # As in training, the label map is 0 where nothing is known.
+    target = ImageTarget(
+        labels.masked_fill(ignore.bool(), 0),
+        box,
+        one,
+        torch.tensor([200.0]),
+        ignore > 0,
+    )
+    rois = SampledRoIs(box, zero, zero, one, torch.ones(1))
+    output = MaskOutput(torch.zeros(1, 1, 14, 14), halves(28)[:, None], box)
+    masks = MaskBranch(torch.nn.Identity(), None, chunk=1)
+    _, examples = masks.examples(output, rois, [target])
+    assert examples.wanted.item() == pytest.approx(1, abs=0.01)
 
 
 def test_target_follows_a_count_of_pixels():

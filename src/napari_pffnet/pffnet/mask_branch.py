@@ -102,7 +102,7 @@ class MaskBranch(nn.Module):
             targets, rois.boxes, rois.image_index, rois.objects, logits.shape[-1]
         )
         areas = gather(rois, [t.areas for t in targets])
-        wanted = quality_targets(logits, truth.covered, rois.boxes, areas)
+        wanted = quality_targets(logits, truth.covered, rois.boxes, areas, truth.known)
         return truth, quality_examples(output, wanted)
 
     def mask_loss(self, output: MaskOutput, truth: MaskTargets) -> Tensor:

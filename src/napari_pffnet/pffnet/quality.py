@@ -159,7 +159,11 @@ def mask_certainty(probability: Tensor) -> Tensor:
 
 @torch.no_grad()
 def quality_targets(
-    object_logits: Tensor, target_masks: Tensor, boxes: Tensor, true_areas: Tensor
+    object_logits: Tensor,
+    target_masks: Tensor,
+    boxes: Tensor,
+    true_areas: Tensor,
+    known: Tensor | None = None,
 ) -> Tensor:
     """Return the mean of Dice and IoU of each mask with its object (000, eq. 3).
 
@@ -173,6 +177,9 @@ def quality_targets(
         (R, 4) x0, y0, x1, y1 of the RoIs, pixels.
     true_areas
         (R,) area of the whole object, also outside the RoI, pixels.
+    known
+        (R, M, M) share of each cell that is not ignored; None: all of it.  Of the
+        other pixels neither the masks nor the areas count.
 
     Returns
     -------
@@ -182,7 +189,8 @@ def quality_targets(
     width, height = (boxes[:, 2:] - boxes[:, :2]).float().unbind(1)
     cell_area = width * height / object_logits.shape[1:].numel()
     mask = (object_logits > 0).float()
-    predicted = mask.sum((1, 2)) * cell_area
+    seen = mask if known is None else mask * known
+    predicted = seen.sum((1, 2)) * cell_area
     common = (mask * target_masks).sum((1, 2)) * cell_area
     # Sampling at cells can count a little more than there is.
     common = torch.minimum(common, true_areas.float())
