@@ -84,3 +84,16 @@ def test_what_is_found_in_the_unknown_is_neither_right_nor_wrong():
     assert _compare(image, found) == (1.0, 1.0)
     found[25:35, 10:22] = 3
     assert _compare(image, found)[1] < 0.9
+
+
+def test_of_an_object_that_reaches_into_the_unknown_the_known_part_counts():
+    truth = np.zeros((40, 40), np.int32)
+    truth[5:15, 8:24] = 1
+    ignore = np.zeros((40, 40), bool)
+    ignore[:, 20:] = True
+    image = TrainingImage(
+        np.zeros((40, 40, 3), np.uint8), truth, ignore, np.ones(1), ""
+    )
+    assert _compare(image, truth) == (1.0, 1.0)
+    # Of 12 known columns the 6 that are not found are missed.
+    assert _compare(image, np.where(np.arange(40) < 14, 0, truth))[0] == 0.5

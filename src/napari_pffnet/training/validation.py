@@ -113,13 +113,15 @@ def _score(image: TrainingImage, found: Instances) -> NDArray[np.float64]:
 
 def _compare(image: TrainingImage, labels: NDArray[np.int32]) -> tuple[float, float]:
     """Return AJI and PQ where the truth is known."""
+    truth = image.labels
     if image.ignore is not None:
         # Objects that lie for the most part in the unknown are neither right nor
         # wrong; of the others what is known counts.
         full = np.bincount(labels.ravel())
         known = np.bincount(labels[~image.ignore], minlength=len(full))
         labels = np.where(image.ignore | (2 * known < full)[labels], 0, labels)
-    return aji(image.labels, labels), panoptic_quality(image.labels, labels)[2]
+        truth = np.where(image.ignore, 0, truth)
+    return aji(truth, labels), panoptic_quality(truth, labels)[2]
 
 
 def _some(images: Sequence[TrainingImage], limit: int) -> list[TrainingImage]:
