@@ -36,6 +36,13 @@ def test_a_faint_object_is_something_where_it_is_large(sign):
     assert not is_background(image)
 
 
+@pytest.mark.parametrize("shape", [(4, 4), (9, 300), (300, 12), (15, 15), (16, 17)])
+def test_a_small_image_of_noise_is_nothing(shape):
+    noise = np.random.default_rng(0).normal(1000, 20, shape).astype(np.uint16)
+    assert is_background(background(0.02)[: shape[0], : shape[1]])
+    assert len(segment(noise, bright_model()).objects) == 0
+
+
 def test_an_image_of_noise_has_no_objects_unless_they_are_searched_for():
     noise = np.random.default_rng(0).normal(1000, 20, (200, 200)).astype(np.uint16)
     model = bright_model()

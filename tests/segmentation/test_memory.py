@@ -110,10 +110,46 @@ def test_the_limits_of_containers_and_jobs_count(
     assert free_memory() == left
 
 
-def test_only_want_of_memory_is_taken_for_it():
-    assert is_out_of_memory(torch.OutOfMemoryError())
-    assert is_out_of_memory(MemoryError())
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError(),
+        MemoryError(),
+        # Of torch on Linux, on Windows, of its libraries, on Apple's GPUs and on CUDA.
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to ..."),
+        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to ..."),
+        RuntimeError("std::bad_alloc"),
+        RuntimeError("could not create a primitive"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 9.0 GB, ...)"),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling ..."),
+    ],
+    ids=str,
+)
+def test_want_of_memory_is_known_by_its_words(error):
+    assert is_out_of_memory(error)
+
+
+def test_other_errors_are_no_want_of_memory():
     assert not is_out_of_memory(RuntimeError("shapes cannot be multiplied"))
+    assert not is_out_of_memory(ValueError("out of memory"))
+
+
+def test_want_of_memory_leads_to_fewer_tiles_then_smaller_ones_then_the_cpu():
+    info = bright_model().info.model_copy(update={"tile_size": 1024})
+    means = Means(torch.device("cuda"), "auto", 4)
+    tried = []
+    for _ in range(5):
+        means = lesser_means(means, (2000, 3000), info)
+        tried.append((means.device.type, means.tile, means.batch))
+    assert tried == [
+        ("cuda", "auto", 1),
+        ("cuda", 768, 1),
+        ("cuda", 384, 1),
+        ("cuda", 256, 1),
+        ("cpu", "auto", 1),
+    ]
 
 
 # Of glibc: what is freed counts no more.  Else it keeps most of it, in pieces too small

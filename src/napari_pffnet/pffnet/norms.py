@@ -89,9 +89,10 @@ def _norms(network: nn.Module) -> dict[str, ImageNorm]:
 def _moments(x: Tensor, groups: int) -> Moments:
     """Return the statistics of (B, C, Y, X) over the whole batch."""
     grouped = x.float().reshape(x.shape[0], groups, -1)
+    # On the CPU, as Apple's GPUs have no double precision.
     variances, means = (
-        values.double() for values in torch.var_mean(grouped, dim=2, correction=0)
+        values.cpu().double() for values in torch.var_mean(grouped, dim=2, correction=0)
     )
     mean = means.mean(0)
     variance = (variances + means.square()).mean(0) - mean.square()
-    return Moments(mean.float().cpu(), variance.clamp(min=0).float().cpu())
+    return Moments(mean.float(), variance.clamp(min=0).float())

@@ -46,9 +46,9 @@ def is_background(pixels: NDArray[np.float32]) -> bool:
     noise = _MEDIAN_TO_SIGMA * float(np.median(steps))
     means, done = pixels, 1
     for side in _SIDES:
-        means, done = _block_means(means, side // done), side
-        if means.size == 0:
+        if min(pixels.shape[:2]) < side:
             break
+        means, done = _block_means(means, side // done), side
         contrast = float((means.max((0, 1)) - means.min((0, 1))).max())
         if contrast >= max(_LEAST_CONTRAST, _NOISE_RANGE * noise / side):
             return False

@@ -25,8 +25,13 @@ _BYTES_A_PIXEL = 14
 # before and after that.
 _BYTES_A_PIXEL_OF_STACKS = 11
 
-_CPU_WORDS = (
+_WORDS = (
+    # Of GPUs, where torch has no type for it: of Apple's, and of CUDA's libraries.
+    "out of memory",
+    "_STATUS_ALLOC_FAILED",
+    # Of CPUs: Linux and macOS, Windows, C++.
     "can't allocate memory",
+    "not enough memory",
     "bad_alloc",
     # Of oneDNN, which computes convolutions.
     "could not create a primitive",
@@ -80,12 +85,12 @@ def check_labels_fit(
 def is_out_of_memory(error: Exception) -> bool:
     """Say whether an error means that memory ended, on whatever device.
 
-    torch has no type of its own for that on a CPU.
+    torch has a type of its own for that on some of them only.
     """
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(
-        words in str(error) for words in _CPU_WORDS
+        words in str(error) for words in _WORDS
     )
 
 
