@@ -159,10 +159,27 @@ def test_labels_of_another_table_are_refused():
     found = painted(plane((0, 0, 5, 0.9)), plane((0, 0, 5, 0.9)))
     with pytest.raises(ValueError, match="Label 2 lies in plane z = 0"):
         link_planes(found.labels[::-1], found.table, axis="Z")
-    with pytest.raises(ValueError, match="Label 2 lies in plane z = 1"):
+    with pytest.raises(ValueError, match="hold 2, and the table has 1 rows"):
         link_planes(found.labels, found.table[:1], axis="Z")
     with pytest.raises(ValueError, match="a column t or z for each"):
         link_planes(found.labels[0], found.table, axis="Z")
+
+
+@pytest.mark.parametrize("kind", ["u1", "i4", "i8", "u8", ">u2"])
+def test_labels_of_any_integers_are_linked(kind):
+    found = painted(plane((0, 0, 5, 0.9)), plane((0, 0, 5, 0.9)))
+    linked = link_planes(found.labels.astype(kind), found.table, axis="Z")
+    np.testing.assert_array_equal(linked.labels, found.labels > 0)
+    assert linked.table["planes"].tolist() == [2]
+
+
+@pytest.mark.parametrize("number", [-1, 2**40, 2**64 - 1])
+def test_numbers_that_no_row_has_are_refused(number):
+    found = painted(plane((0, 0, 5, 0.9)), plane((0, 0, 5, 0.9)))
+    labels = found.labels.astype(np.int64 if number < 2**63 else np.uint64)
+    labels[0, 20, 20] = number
+    with pytest.raises(ValueError, match=f"hold {number}, .* row i is label i"):
+        link_planes(labels, found.table, axis="Z")
 
 
 def test_linking_again_says_that_it_is_done_already():

@@ -79,7 +79,8 @@ def link_planes(
     Raises
     ------
     ValueError
-        If there is no such axis, or the table is not that of these labels.
+        If there is no such axis, the labels hold numbers that no row of the table has,
+        or the table is not that of these labels.
 
     Examples
     --------
@@ -95,6 +96,7 @@ def link_planes(
     1      2     4       1        2        3
     """
     config, name = LinkConfig(**options), axis.lower()
+    labels = _as_rows(labels, len(table))
     planes = np.moveaxis(labels, _position(labels, table, name), 0)
     numbers = table[name].to_numpy()
     areas = _areas(planes, numbers, name)
@@ -108,7 +110,22 @@ def link_planes(
     return Linked(new[labels], _summarised(parts, name), parts)
 
 
-def _position(labels: NDArray[np.integer[Any]], table: pd.DataFrame, name: str) -> int:
+def _as_rows(labels: NDArray[np.integer[Any]], count: int) -> NDArray[np.int32]:
+    """Return labels that are counted in tables of this many rows, as int32.
+
+    Of uint64 numpy would make floating-point numbers, which are no places in a table.
+    """
+    low, high = int(labels.min(initial=0)), int(labels.max(initial=0))
+    if low < 0 or high > count:
+        raise ValueError(
+            f"The labels hold {low if low < 0 else high}, and the table has "
+            f"{count} rows; give labels with their own table, in which row i is "
+            "label i + 1."
+        )
+    return labels.astype(np.int32, copy=False)
+
+
+def _position(labels: NDArray[np.int32], table: pd.DataFrame, name: str) -> int:
     """Return which axis of the labels is meant."""
     leading = [str(column) for column in table if column in _LEADING]
     if len(leading) != labels.ndim - 2:
@@ -128,9 +145,7 @@ def _position(labels: NDArray[np.integer[Any]], table: pd.DataFrame, name: str) 
 # ------------------------------------------------------------------ which is which
 
 
-def _areas(
-    planes: NDArray[np.integer[Any]], numbers: NDArray[Any], name: str
-) -> IntArray:
+def _areas(planes: NDArray[np.int32], numbers: NDArray[Any], name: str) -> IntArray:
     """Return the pixels of each label, (N + 1,); row i of the table is label i + 1.
 
     Raises
@@ -142,22 +157,19 @@ def _areas(
     for number, plane in enumerate(planes):
         counts = np.bincount(plane.ravel())
         ids = np.flatnonzero(counts[1:]) + 1
-        known = ids[ids < len(areas)]
-        strange = np.concatenate(
-            [known[numbers[known - 1] != number], ids[len(known) :]]
-        )
+        strange = ids[numbers[ids - 1] != number]
         if len(strange):
             raise ValueError(
                 f"Label {strange[0]} lies in plane {name} = {number}, and the table "
                 "says another one; give labels of which no number lies in two planes, "
                 "with their own table. What is linked already cannot be linked again."
             )
-        areas[known] = counts[known]
+        areas[ids] = counts[ids]
     return areas
 
 
 def _predecessors(
-    planes: NDArray[np.integer[Any]], areas: IntArray, config: LinkConfig
+    planes: NDArray[np.int32], areas: IntArray, config: LinkConfig
 ) -> list[int]:
     """Return for each label the one that it goes on from, or 0."""
     before, after = [0] * len(areas), [0] * len(areas)
@@ -171,8 +183,8 @@ def _predecessors(
 
 
 def _pairs(
-    first: NDArray[np.integer[Any]],
-    second: NDArray[np.integer[Any]],
+    first: NDArray[np.int32],
+    second: NDArray[np.int32],
     areas: IntArray,
     min_overlap: float,
 ) -> Sequence[tuple[int, int]]:
