@@ -194,7 +194,8 @@ def _pairs(
     """
     both = (first > 0) & (second > 0)
     # One number for each pair of labels: counted by hashing, never labels x labels.
-    codes, pairs = pd.factorize(first[both] * np.int64(len(areas)) + second[both])
+    numbers = first[both].astype(np.int64) * len(areas) + second[both]
+    codes, pairs = pd.factorize(numbers)
     one, other = np.divmod(pairs, len(areas))
     shared = np.bincount(codes, minlength=len(pairs))
     overlaps = shared / (areas[one] + areas[other] - shared)
