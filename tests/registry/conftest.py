@@ -30,14 +30,20 @@ if TYPE_CHECKING:
 class Handler(SimpleHTTPRequestHandler):
     """Gives files, but not below some addresses.
 
-    Below ``/short/`` half of one, below ``/silent/`` none for long, and below
-    ``/interrupt/`` somebody presses Ctrl-C in the middle.
+    Below ``/short/`` half of one, below ``/silent/`` none for long, below
+    ``/endless/`` more and more, and below ``/interrupt/`` somebody presses Ctrl-C in
+    the middle.
     """
 
     def do_GET(self) -> None:
         kind, _, _ = self.path.strip("/").partition("/")
         if kind == "silent":
             time.sleep(1)
+        if kind == "endless":
+            self.send_response(200)
+            self.end_headers()
+            while True:  # until the client hangs up
+                self.wfile.write(b"x" * 100_000)
         if kind in ("short", "interrupt"):
             self.send_response(200)
             self.send_header("Content-Length", "5000")

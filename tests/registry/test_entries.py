@@ -54,6 +54,12 @@ def test_a_registry_that_is_not_there_is_named(served, dead, cache, monkeypatch)
         assert source in str(caught.value)
 
 
+def test_a_registry_without_end_is_given_up(served, cache, monkeypatch):
+    monkeypatch.setenv("NAPARI_PFFNET_REGISTRY", f"{served}/endless/registry.json")
+    with pytest.raises(ValueError, match="more than the expected 16777216 bytes came"):
+        registered_models()
+
+
 def test_a_damaged_registry_is_named_with_its_fault(broken):
     assert "not valid JSON" in broken('{"models": [')
     assert "models.0.file: Field required" in broken('{"models": [{"name": "a"}]}')

@@ -92,6 +92,14 @@ def test_a_file_that_breaks_off_is_not_kept(served, register, cache, entry):
     assert files_in(cache) == []
 
 
+def test_a_server_that_sends_without_end_is_given_up(served, register, cache, entry):
+    register(f"{served}/endless/")
+    assert f"more than the expected {entry['size']} bytes came" in fail()
+    assert files_in(cache) == []
+    register(f"{served}/endless/", f"{served}/")
+    assert hash_file(registry.obtain("specks")) == entry["sha256"]
+
+
 def test_a_silent_server_is_given_up(served, register, cache, monkeypatch):
     monkeypatch.setattr(web, "TIMEOUT_S", 0.1)
     register(f"{served}/silent/")

@@ -22,6 +22,8 @@ from napari_pffnet.registry.web import WebError, fetch
 VARIABLE = "NAPARI_PFFNET_REGISTRY"
 FORMAT_VERSION = 1
 _SHIPPED = Path(__file__).with_name("models.json")
+_LARGEST = 1 << 24
+"""Bytes of a registry on a server: of tens of thousands of models."""
 _ADDRESS = r"^https?://\S+$"
 
 # Both become names of files, on every system.
@@ -118,7 +120,7 @@ def _load(source: str) -> bytes:
     if not source.startswith(("http://", "https://")):
         return Path(source).read_bytes()
     content = io.BytesIO()
-    fetch(source, content)
+    fetch(source, content, limit=_LARGEST)
     return content.getvalue()
 
 

@@ -124,15 +124,18 @@ def _fetch_one(model: RegisteredModel, url: str, part: Path, *, progress: bool) 
     """Fetch the file from one address into ``part``, and check that it is right."""
     from tqdm import tqdm
 
-    with tqdm(
-        total=model.size,
-        desc=model.name,
-        unit="B",
-        unit_scale=True,
-        leave=False,
-        disable=not progress,
-    ) as bar:
-        fetch(url, part, bar=bar if progress else None)
+    with (
+        part.open("wb") as file,
+        tqdm(
+            total=model.size,
+            desc=model.name,
+            unit="B",
+            unit_scale=True,
+            leave=False,
+            disable=not progress,
+        ) as bar,
+    ):
+        fetch(url, file, limit=model.size, bar=bar if progress else None)
     size = part.stat().st_size
     if size != model.size:
         raise WebError(f"{size} bytes came in place of {model.size}")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import requests
     from tqdm import tqdm
 
@@ -19,7 +17,22 @@ class WebError(Exception):
     """Nothing came from an address; the text says why, as part of a sentence."""
 
 
-def fetch(url: str, target: Path | BinaryIO, *, bar: tqdm[Any] | None = None) -> None:
+class _Limited:
+    """A file that takes no more than some bytes."""
+
+    def __init__(self, file: BinaryIO, limit: int) -> None:
+        self._file, self._limit = file, limit
+        self.flush = file.flush
+
+    def write(self, chunk: bytes) -> None:
+        if self._file.tell() + len(chunk) > self._limit:
+            raise WebError(f"more than the expected {self._limit} bytes came")
+        self._file.write(chunk)
+
+
+def fetch(
+    url: str, target: BinaryIO, *, limit: int, bar: tqdm[Any] | None = None
+) -> None:
     """Write what is at an address into a file.
 
     Parameters
@@ -27,14 +40,16 @@ def fetch(url: str, target: Path | BinaryIO, *, bar: tqdm[Any] | None = None) ->
     url
         http or https.
     target
-        Path, or file to write to; after an error it may be there in part.
+        File to write to; after an error a part of it may be there.
+    limit
+        Bytes after which it is given up: a server may send without end.
     bar
         Shows the progress in bytes.
 
     Raises
     ------
     WebError
-        If it does not arrive.
+        If it does not arrive, or is larger than that.
     OSError
         If it cannot be written.
     """
@@ -53,7 +68,7 @@ def fetch(url: str, target: Path | BinaryIO, *, bar: tqdm[Any] | None = None) ->
         hooks={"response": note},
     )
     try:
-        get(url, target, None)
+        get(url, _Limited(target, limit), None)
     # It is an OSError too; what remains of those comes from the disk.
     except RequestException as error:
         raise WebError(_explain(error)) from error
