@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
+import secrets
+import shutil
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,17 +38,22 @@ def whole_file(path: Path) -> Iterator[Path]:
     """Give a file to write to, which becomes ``path`` once it is whole.
 
     After an error, or Ctrl-C, the old file is still there and the new one is gone.
+    The new one may be read and written by those who might use the old one, or any
+    file that is made here; where ``path`` is a link, its target is replaced.
     """
+    # Unlike Path.resolve it does not mind links in a circle.
+    path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    part = Path(name)
+    # Not by tempfile, whose files only their owner may read, whatever the umask.
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    part.touch(exist_ok=False)
     try:
         yield part
         with part.open("rb+") as file:
             os.fsync(file.fileno())
-        # mkstemp makes files that only their owner may read.
-        part.chmod(0o644)
+        # Windows has no such modes, and does not take away a file that is read-only.
+        if sys.platform != "win32" and path.exists():
+            shutil.copymode(path, part)
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
