@@ -95,6 +95,18 @@ def test_weights_that_do_not_fit_their_description_are_refused(tiny_model, tmp_p
         load_model(path)
 
 
+@pytest.mark.parametrize("width", [10**9, 10**12, 2**63])
+def test_no_memory_is_taken_for_a_network_that_the_weights_do_not_fit(
+    width, tiny_model, tmp_path
+):
+    path = tmp_path / "wide.safetensors"
+    wider = tiny_model.info.model.model_copy(update={"box_hidden": width})
+    info = tiny_model.info.model_copy(update={"model": wider})
+    save_checkpoint(path, torch.nn.Linear(2, 2), info)
+    with pytest.raises(ValueError, match="does not fit the network"):
+        load_model(path)
+
+
 def test_user_models_are_found_by_name(tiny_checkpoint, tmp_path, monkeypatch):
     monkeypatch.setenv("NAPARI_PFFNET_HOME", str(tmp_path))
     shutil.copy(tiny_checkpoint, tmp_path / "mycells.safetensors")

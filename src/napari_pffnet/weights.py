@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
-    from napari_pffnet.config import CheckpointInfo
+    from napari_pffnet.config import CheckpointInfo, ModelConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,16 +132,26 @@ def load_model(name_or_path: str | os.PathLike[str], *, device: str = "auto") ->
     path = obtain(name_or_path)
     content = read_tensors(path)
     info = parse_info(path, content.metadata)
+    _check_fit(path, info.model, content.tensors)
     network = build_network(info.model)
+    network.load_state_dict(content.tensors)
+    sha256 = content.metadata["sha256"]
+    return Model(place(network, target).eval(), info, target, sha256)
+
+
+def _check_fit(path: Path, config: ModelConfig, tensors: Mapping[str, Tensor]) -> None:
+    """Refuse tensors of another network, before memory is taken for that one."""
+    shapes = {name: torch.empty_like(t, device="meta") for name, t in tensors.items()}
     try:
-        network.load_state_dict(content.tensors)
-    except RuntimeError as error:
+        with torch.device("meta"):
+            network = build_network(config)
+        network.load_state_dict(shapes)
+    # A TypeError of numbers that are too large for a size.
+    except (RuntimeError, TypeError) as error:
         raise ValueError(
             f"{path} does not fit the network that it describes; "
             "it was changed or written by a different version."
         ) from error
-    sha256 = content.metadata["sha256"]
-    return Model(place(network, target).eval(), info, target, sha256)
 
 
 def place(network: nn.Module, device: torch.device) -> nn.Module:
