@@ -91,7 +91,10 @@ def test_train_does_not_forget_a_run_that_was_killed(train, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[train.augment]\nscale = [0, 1]", "scale.0 0 should be greater than 0"),
+        (
+            "[train.augment]\nscale = [0, 1]",
+            "scale.0 0 should be greater than or equal to 0.05",
+        ),
         ("[train.augment]\nscale = [1.7, 0.6]", "scale 1.7 to 0.6 is no range"),
         ("name = ", "speck.toml is no recipe in TOML"),
     ],

@@ -9,11 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 Unit = Annotated[float, Field(ge=0, le=1)]
 """A number between 0 and 1, both included."""
 PositiveInt = Annotated[int, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 class Config(BaseModel):
-    """Base of all options: frozen, and unknown names are refused."""
+    """Base of all options: frozen; unknown names, NaN and infinity are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from napari_pffnet.config.base import Config, PositiveInt, Unit
 from napari_pffnet.config.network import ModelConfig
@@ -23,6 +23,15 @@ class NormalizationConfig(Config):
         ("DAPI", "Hoechst", "nuclei", "nuclear", "DNA"),
         description="Names by which the channel to segment is found.",
     )
+
+    @model_validator(mode="after")
+    def _check_range(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError(
+                f"low {self.low} and high {self.high} are no range of percentiles; "
+                "give the lower one as low."
+            )
+        return self
 
 
 class Thresholds(Config):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from napari_pffnet.config.base import Config, PositiveInt, Unit
+from napari_pffnet.config.base import Config, PositiveFloat, PositiveInt, Unit
 
 Variant = Literal["maskrcnn", "cellrcnn", "cellrcnn_v2", "pffnet"]
 FusionKind = Literal["replace", "sum", "attention", "residual_attention"]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+MOST_CLASSES = 255
+"""A class map has 8 bits, and 0 is background."""
 
 
 class LossWeights(Config):
@@ -43,13 +46,13 @@ class ModelConfig(Config):
         "pffnet", description="PFFNet or one of the baselines it grew from."
     )
     classes: tuple[str, ...] = Field(
-        ("object",), min_length=1, description="Object classes, in id order from 1."
+        ("object",), description="Object classes, in id order from 1."
     )
     in_channels: PositiveInt = Field(3, description="Channels of the input image.")
     input_mean: tuple[float, ...] = Field(
         (0.5,), description="Subtracted from images in [0, 1]; one or one a channel."
     )
-    input_std: tuple[float, ...] = Field(
+    input_std: tuple[PositiveFloat, ...] = Field(
         (0.25,), description="Divides them after that; one or one a channel."
     )
 
@@ -74,10 +77,12 @@ class ModelConfig(Config):
         32, description="Width of the convolution behind the feature fusion."
     )
 
-    anchor_sizes: tuple[float, ...] = Field(
+    anchor_sizes: tuple[PositiveFloat, ...] = Field(
         (8, 16, 32, 64, 128), description="Side of the anchors of P2..P6, pixels."
     )
-    anchor_ratios: tuple[float, ...] = Field((0.5, 1, 2), description="Height / width.")
+    anchor_ratios: tuple[PositiveFloat, ...] = Field(
+        (0.5, 1, 2), description="Height / width."
+    )
 
     rpn_batch_per_image: PositiveInt = Field(256, description="Anchors an image.")
     rpn_positive_fraction: Unit = 0.5
@@ -176,6 +181,22 @@ class ModelConfig(Config):
             return {"input_mean": IMAGENET_MEAN, "input_std": IMAGENET_STD} | data
         return data
 
+    @field_validator("classes")
+    @classmethod
+    def _check_classes(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        if not 1 <= len(classes) <= MOST_CLASSES:
+            raise ValueError(
+                f"classes has {len(classes)} names; give 1 to {MOST_CLASSES}, as many "
+                "as a class map can tell apart."
+            )
+        name, count = Counter(classes).most_common(1)[0]
+        if count > 1:
+            raise ValueError(
+                f"classes has the name {name!r} {count} times; give each class a name "
+                "of its own."
+            )
+        return classes
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if len(self.anchor_sizes) != 5:
@@ -183,6 +204,8 @@ class ModelConfig(Config):
                 f"anchor_sizes has {len(self.anchor_sizes)} values; "
                 "give five, one for each of P2 to P6."
             )
+        if not self.anchor_ratios:
+            raise ValueError("anchor_ratios has no values; give one or more, as 1.")
         for name in ("input_mean", "input_std"):
             if len(getattr(self, name)) not in (1, self.in_channels):
                 raise ValueError(

@@ -13,7 +13,8 @@ from napari_pffnet.config.checkpoint import NormalizationConfig
 from napari_pffnet.config.network import ModelConfig
 from napari_pffnet.provenance import DataSource
 
-_Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# A crop of much smaller objects is cut from more pixels than memory holds.
+_Factor = Annotated[float, Field(ge=0.05, le=20)]
 
 
 class DataConfig(Config):
