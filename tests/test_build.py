@@ -44,6 +44,15 @@ def test_imagenet_weights_bring_their_mean_and_std(tiny_config: ModelConfig) -> 
     assert network.std.flatten().tolist() == pytest.approx([0.229, 0.224, 0.225])
 
 
+@pytest.mark.parametrize("channels", [1, 5])
+def test_channels_that_are_no_colours_have_the_mean_of_those(
+    tiny_config: ModelConfig, channels: int
+) -> None:
+    network = build_network(imagenet(tiny_config, in_channels=channels))
+    assert network.mean.flatten().tolist() == pytest.approx([0.449])
+    assert network.std.flatten().tolist() == pytest.approx([0.226])
+
+
 @pytest.mark.parametrize("channels", [3, 2])
 def test_imagenet_weights_are_loaded_from_torchvisions_file(
     tiny_config: ModelConfig,
@@ -55,8 +64,7 @@ def test_imagenet_weights_are_loaded_from_torchvisions_file(
     (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
     torch.save(weights, tmp_path / "hub" / "checkpoints" / RESNET18_FILE)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    mean_std = {"input_mean": (0.5,), "input_std": (0.25,)} if channels != 3 else {}
-    config = imagenet(tiny_config, in_channels=channels, **mean_std)
+    config = imagenet(tiny_config, in_channels=channels)
     backbone = build_network(config, initialise=True).backbone
     assert torch.equal(
         backbone.stages[3][1].conv2.weight, weights["layer4.1.conv2.weight"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from statistics import fmean
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -176,10 +177,16 @@ class ModelConfig(Config):
     @model_validator(mode="before")
     @classmethod
     def _imagenet_input(cls, data: Any) -> Any:
-        """ImageNet weights come with the input they were trained on."""
-        if isinstance(data, dict) and data.get("pretrained"):
-            return {"input_mean": IMAGENET_MEAN, "input_std": IMAGENET_STD} | data
-        return data
+        """ImageNet weights come with the input they were trained on.
+
+        Channels that are not its three colours have the mean of those.
+        """
+        if not isinstance(data, dict) or not data.get("pretrained"):
+            return data
+        mean, std = IMAGENET_MEAN, IMAGENET_STD
+        if data.get("in_channels", 3) == 3:
+            return {"input_mean": mean, "input_std": std} | data
+        return {"input_mean": (fmean(mean),), "input_std": (fmean(std),)} | data
 
     @field_validator("classes")
     @classmethod
