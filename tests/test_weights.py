@@ -6,6 +6,7 @@ import torch
 from safetensors.torch import save_file
 
 from napari_pffnet.catalog import find_model, list_models, read_info
+from napari_pffnet.files import hash_file
 from napari_pffnet.weights import (
     hash_tensors,
     load_model,
@@ -63,6 +64,38 @@ def test_one_flipped_bit_is_noticed(tiny_checkpoint, tmp_path):
     path.write_bytes(content)
     with pytest.raises(ValueError, match="sha256"):
         load_model(path)
+
+
+def flip_last_bit(checkpoint, path, *, of: bytes):
+    """Write a checkpoint with another last bit of some words of its description."""
+    content = checkpoint.read_bytes()
+    assert content.count(of) == 1
+    path.write_bytes(content.replace(of, of[:-1] + bytes([of[-1] ^ 1])))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (b"variant", "no valid description"),
+        (b'box_hidden\\":16', "does not fit the network"),
+    ],
+)
+def test_one_flipped_bit_that_makes_a_description_wrong_is_noticed(
+    words, said, tiny_checkpoint, tmp_path
+):
+    path = flip_last_bit(tiny_checkpoint, tmp_path / "x.safetensors", of=words)
+    with pytest.raises(ValueError, match=said):
+        load_model(path)
+
+
+def test_the_hash_is_of_the_weights_and_not_of_the_description(
+    tiny_checkpoint, tmp_path
+):
+    words = b'name\\":\\"tiny'
+    path = flip_last_bit(tiny_checkpoint, tmp_path / "x.safetensors", of=words)
+    assert load_model(path).info.name == "tinx"
+    assert hash_file(path) != hash_file(tiny_checkpoint)
 
 
 def test_files_that_are_no_checkpoints_are_refused(tiny_checkpoint, tmp_path):
