@@ -9,11 +9,7 @@ import torch
 
 from napari_pffnet.config import Recipe, TrainConfig
 from napari_pffnet.training import TrainStep, ValidationStep, train, train_iter
-from napari_pffnet.training.state import (
-    load_state,
-    previous_state_path,
-    state_path,
-)
+from napari_pffnet.training.state import previous_state_path, state_path
 from napari_pffnet.weights import load_model
 
 
@@ -110,9 +106,16 @@ def test_a_new_run_forgets_the_state_of_an_earlier_one(images, recipe, tmp_path)
     losses(images, recipe, out)
     steps = train_iter(images, recipe=recipe, out=out, device="cpu")
     next(steps)
-    assert load_state(out).progress.step == 0
+    assert not state_path(out).exists()
     assert not previous_state_path(out).exists()
     steps.close()
+
+
+def test_the_first_model_of_a_run_is_never_without_a_state(images, change, tmp_path):
+    out = tmp_path / "m.safetensors"
+    options = {"recipe": change(validate_every=2), "out": out, "device": "cpu"}
+    for step in train_iter(images, {"v": images}, **options):
+        assert state_path(out).exists() or not out.exists(), step
 
 
 def test_a_model_without_a_state_is_not_replaced_by_resume(images, recipe, tmp_path):

@@ -18,6 +18,7 @@ from napari_pffnet.training.record import describe, summarize
 from napari_pffnet.training.rehearsal import with_samples
 from napari_pffnet.training.run import Run, find_saved_state, start_run
 from napari_pffnet.training.schedule import learning_rate, set_learning_rate
+from napari_pffnet.training.state import state_path
 from napari_pffnet.training.steps import (
     Step,
     TrainingResult,
@@ -251,6 +252,9 @@ def _validate(
     if step == run.progress.validated:
         return
     run.processes.go_on()
+    if not run.only_best and not state_path(run.out).exists():
+        # A model that a killed run leaves is thus never without a state.
+        run.save()
     if not validation:
         run.advance(best_step=step, validated=step)
         yield run.save_best()

@@ -224,9 +224,6 @@ def start_run(
         only_best,
     )
     run.started -= progress.seconds
-    if saved is None and not only_best:
-        # A model that a killed run left is thus never without a state.
-        run.save()
     return run
 
 
