@@ -66,7 +66,7 @@ class ReviewLayer(QObject):
         super().__init__()
         self.layer, self.session, self.folder = layer, session, folder
         self._is_ours = False
-        self._keys: list[str] = []
+        self._bound: list[Callable[..., None]] = []
         self._is_painted = self._is_repainted = False
         self._background: Background | None = None
         self._adoption = _timer(self, _PAUSE_MS, self.sync)
@@ -83,16 +83,19 @@ class ReviewLayer(QObject):
         """Let keys do something while the layer is active."""
         for key, action in actions.items():
             # napari hands the layer over.
-            self.layer.bind_key(key, lambda _, act=action: act(), overwrite=True)
-            self._keys.append(key)
+            bound = _without_layer(action)
+            self.layer.bind_key(key, bound, overwrite=True)
+            self._bound.append(bound)
 
     def close(self) -> None:
         """Let go of the layer, and write what other programs read."""
         self.sync()
         end_review(self.layer)
-        for key in self._keys:
-            self.layer.bind_key(key, None)
-        self._keys.clear()
+        # By now another review, or the user, may have taken a key.
+        for key, action in list(self.layer.keymap.items()):
+            if action in self._bound:
+                self.layer.bind_key(key, None)
+        self._bound.clear()
         for name, slot in (
             ("paint", self._on_paint),
             ("features", self._on_features),
@@ -253,6 +256,10 @@ class ReviewLayer(QObject):
     def _on_data(self) -> None:
         if not self._holds():
             self.ended.emit()
+
+
+def _without_layer(action: Callable[[], None]) -> Callable[[Labels], None]:
+    return lambda _: action()
 
 
 def _timer(parent: QObject, pause_ms: int, slot: Callable[[], None]) -> QTimer:

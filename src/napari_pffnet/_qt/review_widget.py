@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari.layers import Image, Labels
 from pydantic import BaseModel, ConfigDict
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import (
     QCheckBox,
     QFormLayout,
@@ -223,7 +223,7 @@ class ReviewWidget(QWidget):
                 for key in action.keys
             }
         )
-        # Also when the dock is closed, the layer gets its keys back.
+        # Also when the window is closed, the layer gets its keys back.
         self.destroyed.connect(run.close)
         self.order.setTable(review.session.table, self._column)
         self._set_run(run)
@@ -250,6 +250,15 @@ class ReviewWidget(QWidget):
             self.destroyed.disconnect(run.close)
             run.close()
         self.status.setText(sentence)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """End the review when the dock is closed."""
+        super().changeEvent(event)
+        # napari takes the widget out of its dock then; one that is hidden, moved or
+        # made a window of its own keeps it.
+        is_moved = event.type() == QEvent.Type.ParentChange
+        if is_moved and self.parent() is None and self._run is not None:
+            self._end("The widget was closed. The review is kept.")
 
     def _on_ended(self) -> None:
         self._end(

@@ -4,11 +4,15 @@ from operator import attrgetter
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QApplication
 
 from napari_pffnet._qt.layers import features_from_table
+from napari_pffnet._qt.review_object import ACTIONS
+from napari_pffnet._qt.review_widget import ReviewWidget
 from napari_pffnet._qt.reviews import find_session, load_session
 
-from .conftest import click, open_widget, progress, squares, table_of
+from .conftest import add_layers, click, open_widget, progress, squares, table_of
 
 # ------------------------------------------------------------- kept and found again
 
@@ -94,6 +98,51 @@ def test_layer_that_is_removed_ends_the_review(viewer, widget, layer):
     assert widget.review_button.text() == "Review"
     assert "removed" in widget.status.text()
     assert [x.name for x in viewer.layers] == ["cells", "cells semantic"]
+
+
+@pytest.mark.parametrize("how", ["cross", "by program"])
+def test_closing_the_dock_ends_the_review(viewer, layer, how):
+    widget = ReviewWidget(viewer)
+    dock = viewer.window.add_dock_widget(widget, name="Review")
+    widget.review_button.click()
+    click(widget, "accept")
+    if how == "cross":
+        dock.titleBarWidget().close_button.click()
+    else:
+        viewer.window.remove_dock_widget(widget)
+    assert not layer.keymap
+    assert "object under review" not in viewer.layers
+    second = open_widget(viewer)
+    second.layer.setValue(layer)
+    second.review_button.click()
+    widget.deleteLater()
+    QApplication.sendPostedEvents(widget, QEvent.Type.DeferredDelete)
+    assert len(layer.keymap) == sum(len(action.keys) for action in ACTIONS)
+    click(second, "accept")
+    assert progress(second) == "2 of 6 reviewed"
+
+
+def test_dock_that_is_hidden_or_floats_keeps_the_review(shown_viewer):
+    layer = add_layers(shown_viewer)
+    widget = ReviewWidget(shown_viewer)
+    dock = shown_viewer.window.add_dock_widget(widget, name="Review")
+    widget.review_button.click()
+    dock.setFloating(True)
+    dock.setFloating(False)
+    dock.titleBarWidget().hide_button.click()
+    assert not widget.isVisible()
+    assert layer.keymap
+    dock.show()
+    click(widget, "accept")
+    assert progress(widget) == "1 of 6 reviewed"
+
+
+def test_keys_that_others_took_are_left_to_them(widget, layer):
+    def theirs(_: object) -> None: ...
+
+    layer.bind_key("A", theirs, overwrite=True)
+    widget.review_button.click()
+    assert list(layer.keymap.values()) == [theirs]
 
 
 def test_other_objects_end_the_review(widget, layer):
