@@ -243,11 +243,15 @@ def find_result(layer: Labels | None) -> Result | None:
     return None if result is None or result.instances is None else result
 
 
-def newest_result(viewer: Viewer, image: Image, *, is_part: bool) -> Result | None:
+def newest_result(
+    viewer: Viewer, image: Image | None, *, is_part: bool
+) -> Result | None:
     """Return the topmost result on an image that a new run could replace.
 
     A run on a part of the image never replaces a result on all of it.
     """
+    if image is None:
+        return None
     for layer in reversed(viewer.layers):
         result = find_result(layer)
         if result is None or result.image is not image:
@@ -258,7 +262,11 @@ def newest_result(viewer: Viewer, image: Image, *, is_part: bool) -> Result | No
 
 
 def show_result(
-    viewer: Viewer, image: Image, placement: Placement, loaded: Loaded, name: str
+    viewer: Viewer,
+    image: Image | None,
+    placement: Placement,
+    loaded: Loaded,
+    name: str,
 ) -> Result:
     """Show a result on its image: in the layers of the last run, if there are any.
 
@@ -269,18 +277,18 @@ def show_result(
     viewer
         Where the image is.
     image
-        May have been renamed or removed since the start.
+        May have been renamed since the start; None: it is gone, or holds another
+        image now.
     placement
-        Where the image lay at the start.
+        Where the labels are to lie.
     loaded
         What was found.
     name
         Of the image at the start.
     """
-    is_there = image in viewer.layers
-    name = image.name if is_there else name
+    name = image.name if image is not None else name
     is_part = loaded.live.candidates.region is not None
-    old = newest_result(viewer, image, is_part=is_part) if is_there else None
+    old = newest_result(viewer, image, is_part=is_part)
     if old is not None and old.is_edited:
         old = None
     labels = loaded.live.labels.reshape(placement.shape)
@@ -294,7 +302,7 @@ def show_result(
         layer.metadata[METADATA_KEY] = _metadata(loaded, name)
     if old is not None:
         old.disconnect()
-    result = Result(above, below, image if is_there else None, loaded)
+    result = Result(above, below, image, loaded)
     _results[above] = result
     viewer.layers.selection.active = above
     return result

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel
 
 from napari_pffnet._qt.folder_plan import FolderChoices
+from napari_pffnet._qt.placement import Placement
 from napari_pffnet.catalog import find_model
 from napari_pffnet.config import SegmentConfig, Unit
 from napari_pffnet.messages import SegmentRequest
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from napari_pffnet._qt.layers import ImageSource
-    from napari_pffnet._qt.placement import Placement
     from napari_pffnet.config import Region
 
 Extent = Literal["image", "view", "shape"]
@@ -44,7 +44,7 @@ class SegmentPlan:
     layer
         The image; it may be renamed or removed while the run goes on.
     source, placement
-        Its pixels, and where it lies.
+        Its pixels, and where it lay at the start.
     region
         The part to segment; None: all of it.
     model
@@ -65,6 +65,16 @@ class SegmentPlan:
     device: str
     config: SegmentConfig
     quality: float
+
+    def place_now(self) -> Placement | None:
+        """Return where the labels of the image lie by now; None: it has another shape.
+
+        The user may move or calibrate the image while the run goes on.
+        """
+        data = self.layer.data[0] if self.layer.multiscale else self.layer.data
+        if tuple(data.shape) != tuple(self.source.data.shape):
+            return None
+        return Placement.on(self.layer, self.source.axes)
 
     def write(self, folder: Path) -> SegmentRequest:
         """Write the image for the child; not in the GUI thread."""

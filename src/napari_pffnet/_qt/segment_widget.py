@@ -64,6 +64,10 @@ _NOTHING_FOUND = (
     "No object was found. Lower the score, give the diameter of a typical object, or "
     "try another model."
 )
+_CHANGED = (
+    "“{name}” has another shape than at the start; the objects lie where it was. "
+    "Segment it again."
+)
 
 
 class SegmentWidget(QWidget):
@@ -269,14 +273,18 @@ class SegmentWidget(QWidget):
             self.status.setText(_cancelled(self._request))
 
     def _show(self, plan: SegmentPlan, loaded: Loaded) -> None:
-        is_part = plan.region is not None
-        last = newest_result(self._viewer, plan.layer, is_part=is_part)
+        is_there = plan.layer in self._viewer.layers
+        place = plan.place_now() if is_there else None
+        image = plan.layer if place is not None else None
+        last = newest_result(self._viewer, image, is_part=plan.region is not None)
         result = show_result(
-            self._viewer, plan.layer, plan.placement, loaded, plan.source.name
+            self._viewer, image, place or plan.placement, loaded, plan.source.name
         )
         self._follow(result.instances)
         seconds = monotonic() - self._started
         lines = [_count(len(loaded.table), seconds)]
+        if is_there and image is None:
+            lines.append(_CHANGED.format(name=plan.layer.name))
         if last is not None and last.is_edited and last.instances is not None:
             lines.append(
                 f"“{last.instances.name}” was edited and stays as it is; this result "

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QTableView
 
 from napari_pffnet import load_sample
 from napari_pffnet._qt.layers import METADATA_KEY
+from napari_pffnet._qt.results import find_result
 from napari_pffnet.evaluation import aji
 
 from .conftest import TIMEOUT, objects, open_widget, segment
@@ -287,6 +288,46 @@ def test_the_result_lands_where_it_was_started(
     qtbot.waitUntil(lambda: widget.segment_button.text() == "Segment", timeout=TIMEOUT)
 
     assert objects(viewer, "other name").scale == pytest.approx((2, 2))
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_the_result_follows_an_image_that_is_moved_meanwhile(
+    viewer: Viewer, qtbot: QtBot, nuclei: NDArray[Any], is_new: bool
+) -> None:
+    channels = np.stack([0 * nuclei, nuclei])
+    labels = ("channel", "y", "x")
+    image = viewer.add_image(channels, name="cells", axis_labels=labels)
+    widget = open_widget(viewer)
+    if not is_new:
+        segment(widget, qtbot)
+
+    qtbot.mouseClick(widget.segment_button, Qt.MouseButton.LeftButton)
+    image.scale, image.translate = (1, 3, 3), (0, 40, 50)
+    qtbot.waitUntil(lambda: widget.segment_button.text() == "Segment", timeout=TIMEOUT)
+
+    for layer in (objects(viewer), viewer.layers["cells semantic"]):
+        assert layer.scale == pytest.approx((3, 3))
+        assert layer.translate == pytest.approx((40, 50))
+    assert "shape" not in widget.status.text()
+
+
+def test_it_is_told_that_the_image_has_another_shape_by_now(
+    viewer: Viewer, qtbot: QtBot, widget: SegmentWidget, nuclei: NDArray[Any]
+) -> None:
+    image, first = viewer.layers["cells"], objects(viewer).data.copy()
+
+    widget.form.image.setValue(image)
+    qtbot.mouseClick(widget.segment_button, Qt.MouseButton.LeftButton)
+    image.data, image.scale = nuclei[:50, :60], (3, 3)
+    qtbot.waitUntil(lambda: widget.segment_button.text() == "Segment", timeout=TIMEOUT)
+
+    made = viewer.layers["cells instances [1]"]
+    assert np.array_equal(made.data, first)
+    assert made.scale == pytest.approx((1, 1))
+    assert "“cells” has another shape than at the start" in widget.status.text()
+    result = find_result(made)
+    assert result is not None
+    assert result.image is None, "its pixels are not those of the objects"
 
 
 # ----------------------------------------------------------------------- cancel
