@@ -95,6 +95,23 @@ def test_the_choice_goes_to_the_layer_that_is_selected(
         assert choice.value() is chosen
 
 
+def test_a_disabled_choice_stays_when_another_layer_is_selected(
+    viewer: Viewer, qtbot: QtBot
+) -> None:
+    viewer.add_image(np.zeros((4, 4)))
+    second = viewer.add_image(np.zeros((4, 4)))
+    choice = LayerChoice(viewer, (Image,), follow_selection=True)
+    qtbot.addWidget(choice)
+
+    choice.setEnabled(False)
+    viewer.layers.selection.active = viewer.layers[0]
+    assert choice.value() is second
+    choice.setEnabled(True)
+    viewer.layers.selection.active = second
+    viewer.layers.selection.active = viewer.layers[0]
+    assert choice.value() is viewer.layers[0]
+
+
 def test_no_layer_may_be_a_choice(viewer: Viewer, qtbot: QtBot) -> None:
     layer = viewer.add_image(np.zeros((4, 4)))
     choice = LayerChoice(viewer, (Image,), none_title="none")

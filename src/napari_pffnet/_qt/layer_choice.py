@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QWidget
 from superqt.utils import signals_blocked
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari import Viewer
     from napari.layers import Layer
     from napari.utils.events import Event
@@ -27,7 +29,10 @@ class LayerChoice(QComboBox):
         Title of a first entry that stands for no layer; without it, there is a
         choice as soon as there is a layer.
     follow_selection
-        Whether a layer that becomes active in the viewer becomes the choice.
+        Whether a layer that becomes active in the viewer becomes the choice, unless
+        the list is disabled: then it shows what is worked on.
+    leave_out
+        Tells of a layer of these kinds whether it is not listed.
     """
 
     valueChanged = Signal()
@@ -39,10 +44,12 @@ class LayerChoice(QComboBox):
         *,
         none_title: str = "",
         follow_selection: bool = False,
+        leave_out: Callable[[Any], bool] | None = None,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._viewer, self._kinds, self._none_title = viewer, kinds, none_title
+        self._leave_out = leave_out
         self._shown: list[Layer | None] = []
         # Long names are cut rather than making the dock wide.
         self.setSizeAdjustPolicy(
@@ -68,6 +75,11 @@ class LayerChoice(QComboBox):
         if layer in self._shown:
             self.setCurrentIndex(self._shown.index(layer))
 
+    def showPopup(self) -> None:
+        """Show the list as it is now."""
+        self._on_layers_changed()
+        super().showPopup()
+
     def _on_layers_changed(self, event: Event | None = None) -> None:
         chosen = self.value()
         shown = [x for x in reversed(self._viewer.layers) if self._is_listed(x)]
@@ -90,7 +102,9 @@ class LayerChoice(QComboBox):
             self.setToolTip(self.currentText())
 
     def _on_active_changed(self, event: Event) -> None:
-        if event.value is not None:
+        if event.value is not None and self.isEnabled():
+            # What a layer holds may have been told since it was added.
+            self._on_layers_changed()
             self.setValue(event.value)
 
     def _on_index_changed(self) -> None:
@@ -98,7 +112,9 @@ class LayerChoice(QComboBox):
         self.valueChanged.emit()
 
     def _is_listed(self, layer: Layer) -> bool:
-        return isinstance(layer, self._kinds)
+        if not isinstance(layer, self._kinds):
+            return False
+        return self._leave_out is None or not self._leave_out(layer)
 
     def _title(self, layer: Layer | None) -> str:
         return self._none_title if layer is None else layer.name

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
-    from napari.layers import Image
+    from napari.layers import Image, Labels
 
 METADATA_KEY = "napari_pffnet"
 """Key of ours in ``layer.metadata``."""
@@ -182,6 +182,12 @@ def pixel_size_um(units: Sequence[Any], scales: Sequence[float]) -> float | None
     if not all(size.check("[length]") for size in sizes):
         return None
     return float(np.sqrt(np.prod([size.to("micrometer").magnitude for size in sizes])))
+
+
+def is_class_map(layer: Labels) -> bool:
+    """Tell whether a layer is one of ours that holds classes instead of objects."""
+    data = layer.data[0] if layer.multiscale else layer.data
+    return METADATA_KEY in layer.metadata and bool(data.dtype == np.uint8)
 
 
 # ------------------------------------------------------------ tables of objects

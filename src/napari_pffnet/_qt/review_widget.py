@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 from napari_pffnet._qt.buttons import big_button
 from napari_pffnet._qt.folded import Folded
 from napari_pffnet._qt.layer_choice import LayerChoice
+from napari_pffnet._qt.layers import is_class_map
 from napari_pffnet._qt.results import find_result
 from napari_pffnet._qt.review_layer import ReviewLayer
 from napari_pffnet._qt.review_misses import MissesPanel
@@ -80,7 +81,11 @@ class ReviewWidget(QWidget):
 
     def _build(self) -> None:
         self.layer = LayerChoice(
-            self._viewer, (Labels,), follow_selection=True, parent=self
+            self._viewer,
+            (Labels,),
+            follow_selection=True,
+            leave_out=is_class_map,
+            parent=self,
         )
         self.image = LayerChoice(
             self._viewer, (Image,), none_title="not open", parent=self

@@ -217,3 +217,23 @@ def test_two_layers_alike_have_a_review_each(viewer, widget, layer):
     click(second, "reject")
     click(widget, "accept")
     assert progress(widget) == "2 of 6 reviewed"
+
+
+def test_next_review_is_of_the_same_layer(viewer, widget, layer):
+    viewer.layers.selection.active = viewer.layers["cells semantic"]
+    assert widget.layer.value() is layer
+    widget.review_button.click()
+    assert widget.layer.value() is layer
+
+
+def test_class_map_of_ours_is_not_offered(viewer, layer):
+    viewer.add_shapes()
+    widget = open_widget(viewer)
+    viewer.layers.selection.active = layer
+    semantic = viewer.layers["cells semantic"]
+    assert widget.layer.count() == 2
+    # A segmentation says what its layers are once both are there.
+    semantic.metadata["napari_pffnet"] = {"record": None}
+    viewer.layers.selection.active = semantic
+    assert widget.layer.value() is layer
+    assert widget.layer.count() == 1
