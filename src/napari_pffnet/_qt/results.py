@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
@@ -294,12 +295,11 @@ def show_result(
     labels = loaded.live.labels.reshape(placement.shape)
     semantic = loaded.semantic.reshape(placement.shape)
     # The classes lie below the objects, and are shown on demand.
-    below = _put(viewer, old and old.semantic, semantic, f"{name} semantic", placement)
-    above = _put(viewer, old and old.instances, labels, f"{name} instances", placement)
+    put = partial(_put, viewer, placement=placement, metadata=_metadata(loaded, name))
+    below = put(old and old.semantic, semantic, f"{name} semantic")
+    above = put(old and old.instances, labels, f"{name} instances")
     below.visible = below.visible and old is not None
     above.features = features_from_table(loaded.table)
-    for layer in (above, below):
-        layer.metadata[METADATA_KEY] = _metadata(loaded, name)
     if old is not None:
         old.disconnect()
     result = Result(above, below, image, loaded)
@@ -313,11 +313,20 @@ def _put(
     old: Labels | None,
     data: NDArray[Any],
     name: str,
+    *,
     placement: Placement,
+    metadata: dict[str, Any],
 ) -> Labels:
-    """Show labels in a layer of before, if it is still there, or in a new one."""
+    """Show labels in a layer of before, if it is still there, or in a new one.
+
+    Who hears of the layer finds its metadata there already.
+    """
+    own = dict(metadata)
     if old is None or old not in viewer.layers or old.ndim != data.ndim:
-        return viewer.add_labels(data, name=name, **placement.options)
+        return viewer.add_labels(
+            data, name=name, metadata={METADATA_KEY: own}, **placement.options
+        )
+    old.metadata[METADATA_KEY] = own
     old.data = data
     placement.apply_to(old)
     return old

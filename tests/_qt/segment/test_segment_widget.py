@@ -70,6 +70,20 @@ def test_a_click_makes_two_layers_and_a_table(
     assert f"{layer.data.max()} objects" in widget.status.text()
 
 
+def test_a_layer_is_known_as_ours_when_it_appears(
+    viewer: Viewer, qtbot: QtBot, nuclei: NDArray[Any]
+) -> None:
+    image = viewer.add_image(nuclei, name="cells")
+    seen: list[str] = []
+    viewer.layers.events.inserted.connect(
+        lambda event: seen.append(event.value.metadata[METADATA_KEY]["image"])
+    )
+
+    segment(open_widget(viewer), qtbot)
+
+    assert seen == [image.name, image.name]
+
+
 def test_a_row_of_naparis_table_selects_the_object(
     viewer: Viewer, qtbot: QtBot, nuclei: NDArray[Any]
 ) -> None:
