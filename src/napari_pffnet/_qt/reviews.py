@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary, WeakSet
 
 import numpy as np
 
-from napari_pffnet._qt.layers import guess_axes, table_from_features
+from napari_pffnet._qt.layers import table_from_features
 from napari_pffnet._qt.placement import Placement
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def earlier_review(viewer: Viewer, image: Image | None) -> Labels:
     Raises
     ------
     ValueError
-        If there is none.
+        If there is none, or its labels do not fit the image.
     """
     from napari_pffnet.review.find import last_review
 
@@ -138,7 +138,15 @@ def earlier_review(viewer: Viewer, image: Image | None) -> Labels:
             "There is no earlier review of this image; segment it, or open a layer "
             "with objects."
         )
-    place = Placement.on(image, guess_axes(image))
+    shape = found.session.labels.shape
+    place = Placement.of_labels(shape, image)
+    if place is None:
+        planes = (image.data[0] if image.multiscale else image.data).shape
+        raise ValueError(
+            f"The objects of the earlier review have the shape {shape}, which does not "
+            f"fit {image.name!r} of shape {tuple(planes)}; open the labels that you "
+            f"reviewed, or labels.tif in {found.folder.path}, and review that layer."
+        )
     return viewer.add_labels(
         found.session.labels, name=f"{image.name} instances", **place.options
     )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from operator import attrgetter
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,6 +14,9 @@ from napari_pffnet._qt.review_widget import ReviewWidget
 from napari_pffnet._qt.reviews import find_session, load_session
 
 from .conftest import add_layers, click, open_widget, progress, squares, table_of
+
+if TYPE_CHECKING:
+    from napari import Viewer
 
 # ------------------------------------------------------------- kept and found again
 
@@ -53,6 +57,35 @@ def test_image_alone_brings_its_review_back(viewer, widget, layer):
     widget.review_button.click()
     assert progress(widget) == "1 of 6 reviewed"
     assert viewer.layers["cells instances"].features.loc[3, "verdict"] == "rejected"
+
+
+def reviewed_alone(viewer: Viewer, *leading: int) -> ReviewWidget:
+    """Review squares in an image of more axes, and ask for it with the image only."""
+    plane = np.arange(7000, dtype=np.uint16).reshape(70, 100)
+    image = viewer.add_image(np.broadcast_to(plane, (*leading, 70, 100)), name="cells")
+    layer = viewer.add_labels(squares(), name="mine", scale=(0.5, 0.5))
+    widget = open_widget(viewer)
+    widget.image.setValue(image)
+    widget.review_button.click()
+    click(widget, "reject")
+    widget.review_button.click()
+    viewer.layers.remove(layer)
+    widget.image.setValue(image)
+    widget.review_button.click()
+    return widget
+
+
+def test_image_of_two_channels_alone_brings_its_review_back(viewer):
+    widget = reviewed_alone(viewer, 2)
+    assert progress(widget) == "1 of 6 reviewed", widget.status.text()
+    assert viewer.layers["cells instances"].data.shape == (70, 100)
+
+
+def test_review_that_does_not_fit_its_image_says_what_to_open(viewer):
+    widget = reviewed_alone(viewer, 2, 3)
+    assert "(70, 100), which does not fit 'cells'" in widget.status.text()
+    assert "labels.tif" in widget.status.text()
+    assert [x.name for x in viewer.layers] == ["cells"]
 
 
 def test_other_programs_find_the_state(widget, layer, qtbot):
