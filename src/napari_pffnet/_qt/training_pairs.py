@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
 from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
@@ -25,7 +24,7 @@ from napari_pffnet._qt.layers import (
     describe_image,
     table_from_features,
 )
-from napari_pffnet._qt.results import find_result
+from napari_pffnet._qt.pairing import fits, image_of, is_class_map, labels_of
 from napari_pffnet._qt.reviews import find_session, has_verdicts, load_session
 from napari_pffnet._qt.training_data import PairSource
 
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from napari_pffnet.review import ReviewSession
 
 
+_Layer = TypeVar("_Layer", Image | None, Labels | None)
 _NOT_REVIEWED = "Made by a model and not reviewed yet."
 
 
@@ -94,15 +94,18 @@ class TrainingPairs(QWidget):
         Raises
         ------
         ValueError
-            If labels are chosen twice, or an image is not understood.
+            If a layer is chosen twice, or an image is not understood.
         """
         chosen = [row for row in self.rows if row.image() and row.labels()]
-        layers = [layer for row in chosen if (layer := row.labels()) is not None]
-        for layer in layers:
-            if layers.count(layer) > 1:
-                raise ValueError(
-                    f"{layer.name!r} is chosen twice; remove one of the two pairs."
-                )
+        if (labels := _twice([row.labels() for row in chosen])) is not None:
+            raise ValueError(
+                f"{labels.name!r} is chosen twice; remove one of the two pairs."
+            )
+        if (image := _twice([row.image() for row in chosen])) is not None:
+            raise ValueError(
+                f"{image.name!r} is the image of two pairs; choose another image in "
+                "one of them, or remove it."
+            )
         return [row.source() for row in chosen]
 
     def labels(self) -> list[Labels]:
@@ -111,7 +114,7 @@ class TrainingPairs(QWidget):
 
     def add_row(self) -> PairRow:
         """Add a pair: labels that are not chosen yet, where there are any."""
-        row = PairRow(self._viewer, self)
+        row = PairRow(self._viewer, self.rows, self)
         self.rows.append(row)
         self._list.addWidget(row)
         row.valueChanged.connect(self._on_row_changed)
@@ -143,6 +146,13 @@ class TrainingPairs(QWidget):
 class PairRow(QWidget):
     """One image and its labels, and what of it counts.
 
+    Parameters
+    ----------
+    viewer
+        Where the layers are.
+    rows
+        All pairs: no two should have one image.
+
     Signals
     -------
     valueChanged
@@ -154,9 +164,13 @@ class PairRow(QWidget):
     valueChanged = Signal()
     removeRequested = Signal()
 
-    def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, viewer: Viewer, rows: list[PairRow], parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
-        self._viewer = viewer
+        self._viewer, self._rows = viewer, rows
+        self._is_by_hand = False
+        self._is_led_by_image = False
         self.image_choice = LayerChoice(viewer, (Image,), parent=self)
         self.labels_choice = LayerChoice(viewer, (Labels,), parent=self)
         self.remove_button = QToolButton(self)
@@ -167,8 +181,11 @@ class PairRow(QWidget):
         self.counts.setEnabled(False)
         self._lay_out()
         self.image_choice.valueChanged.connect(self._on_image_changed)
+        self.image_choice.activated.connect(self._on_image_activated)
         self.labels_choice.valueChanged.connect(self._on_labels_changed)
         self.remove_button.clicked.connect(self.removeRequested)
+        # Only once the layer is in the lists.
+        viewer.layers.events.inserted.connect(self._on_inserted, position="last")
         self.refresh()
 
     def _lay_out(self) -> None:
@@ -213,7 +230,7 @@ class PairRow(QWidget):
     def suggest(self, taken: list[Labels | None]) -> None:
         """Choose labels that nobody has taken, and their image."""
         layers = [x for x in reversed(self._viewer.layers) if isinstance(x, Labels)]
-        free = [x for x in layers if x not in taken and not _is_class_map(x)]
+        free = [x for x in layers if x not in taken and not is_class_map(x)]
         # What was reviewed is what one wants to learn from.
         free.sort(key=lambda layer: find_session(layer) is None)
         if free:
@@ -228,18 +245,32 @@ class PairRow(QWidget):
 
     def _on_image_changed(self) -> None:
         image, labels = self.image(), self.labels()
-        if image is not None and not _fits(image, labels):
-            partners = [x for x in reversed(self._viewer.layers) if _fits(image, x)]
-            self.labels_choice.setValue(partners[0] if partners else labels)
+        if image is not None and not fits(image, labels):
+            self._is_led_by_image = True
+            self.labels_choice.setValue(labels_of(self._viewer, image) or labels)
+            self._is_led_by_image = False
         self.refresh()
         self.valueChanged.emit()
 
+    def _on_image_activated(self) -> None:
+        self._is_by_hand = True
+
     def _on_labels_changed(self) -> None:
-        image = _image_of(self._viewer, self.labels(), self.image())
-        if image is not None and image is not self.image():
-            self.image_choice.setValue(image)
+        self._is_by_hand = False
+        if not self._is_led_by_image:
+            self._choose_image([row.image() for row in self._rows if row is not self])
         self.refresh()
         self.valueChanged.emit()
+
+    def _on_inserted(self) -> None:
+        # Labels may have been opened before their image.
+        if not self._is_by_hand:
+            self._choose_image([])
+
+    def _choose_image(self, taken: list[Image | None]) -> None:
+        image = image_of(self._viewer, self.labels(), self.image(), taken)
+        if image is not None and image is not self.image():
+            self.image_choice.setValue(image)
 
 
 def class_columns(layers: list[Labels]) -> list[str]:
@@ -274,6 +305,11 @@ def _is_words(column: pd.Series[Any]) -> bool:
     return column.dtype.kind not in "buif" and bool((column.astype(str) != "").any())
 
 
+def _twice(layers: list[_Layer]) -> _Layer | None:
+    """Return a layer that is there more than once."""
+    return next((layer for layer in layers if layers.count(layer) > 1), None)
+
+
 def _array(layer: Labels) -> Any:
     return layer.data[0] if layer.multiscale else layer.data
 
@@ -287,47 +323,12 @@ def _is_guess(layer: Labels) -> bool:
     return has_scores or layer.metadata[METADATA_KEY].get("record") is not None
 
 
-def _is_class_map(layer: Labels) -> bool:
-    is_ours = METADATA_KEY in layer.metadata
-    return is_ours and np.dtype(_array(layer).dtype) == np.uint8
-
-
-def _shape(layer: Image | Labels) -> tuple[int, ...]:
-    """Return the shape without what napari shows as colours."""
-    data = layer.data[0] if layer.multiscale else layer.data
-    return tuple(data.shape[: layer.ndim])
-
-
-def _fits(image: Image, layer: object) -> bool:
-    return (
-        isinstance(layer, Labels)
-        and not _is_class_map(layer)
-        and _shape(layer)[-2:] == _shape(image)[-2:]
-    )
-
-
-def _image_of(
-    viewer: Viewer, labels: Labels | None, chosen: Image | None
-) -> Image | None:
-    """Return the image that labels belong to, as far as can be told."""
-    if labels is None:
-        return None
-    result = find_result(labels)
-    if result is not None and result.image is not None:
-        return result.image
-    if chosen is not None and _fits(chosen, labels):
-        return chosen
-    fitting = [x for x in viewer.layers if isinstance(x, Image) and _fits(x, labels)]
-    named = [x for x in fitting if labels.name.startswith(x.name)]
-    return next(iter(named or fitting), None)
-
-
 def _what_counts(
     image: Image | None, labels: Labels | None, session: ReviewSession | None
 ) -> str:
     if image is None or labels is None:
         return "Open an image, and draw or open its labels."
-    if not _fits(image, labels):
+    if not fits(image, labels):
         return "Image and labels differ in size."
     if session is None and has_verdicts(labels):
         from napari_pffnet.review.queue import progress  # so that widgets open sooner

@@ -1,0 +1,111 @@
+"""Which image and labels the Train widget puts together."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_pffnet._qt.training_pairs import TrainingPairs
+
+SIZE = (40, 50)
+
+
+@pytest.fixture
+def pairs(viewer):
+    made = TrainingPairs(viewer)
+    viewer.window.add_dock_widget(made)
+    return made
+
+
+def add_image(viewer, name, size=SIZE):
+    return viewer.add_image(np.zeros(size, np.uint8), name=name)
+
+
+def add_labels(viewer, name, **options):
+    return viewer.add_labels(np.eye(*SIZE, dtype=np.int32), name=name, **options)
+
+
+def names(pairs):
+    return [(row.image().name, row.labels().name) for row in pairs.rows]
+
+
+def pick(choice, layer):
+    """Choose a layer as a hand does."""
+    choice.setValue(layer)
+    choice.activated.emit(choice.currentIndex())
+
+
+def test_labels_of_equal_size_find_the_image_of_their_name(viewer, pairs):
+    add_image(viewer, "alpha")
+    alpha = add_labels(viewer, "alpha instances")
+    add_image(viewer, "beta")
+    beta = add_labels(viewer, "beta instances")
+    pairs.add_row()
+    both = [("alpha", "alpha instances"), ("beta", "beta instances")]
+    assert names(pairs) == both
+    pairs.rows[0].labels_choice.setValue(beta)
+    pairs.rows[1].labels_choice.setValue(alpha)
+    assert names(pairs) == both[::-1]
+
+
+def test_labels_without_a_name_take_an_image_that_is_free(viewer, pairs):
+    add_image(viewer, "alpha")
+    add_labels(viewer, "drawn")
+    add_image(viewer, "beta")
+    add_labels(viewer, "more")
+    pairs.add_row()
+    assert names(pairs) == [("alpha", "drawn"), ("beta", "more")]
+
+
+def test_an_image_in_two_pairs_is_refused(viewer, pairs):
+    alpha = add_image(viewer, "alpha")
+    add_image(viewer, "beta")
+    add_labels(viewer, "alpha instances")
+    add_labels(viewer, "beta instances")
+    pairs.add_row()
+    pick(pairs.rows[1].image_choice, alpha)
+    with pytest.raises(ValueError, match="'alpha' is the image of two pairs; choose"):
+        pairs.sources()
+
+
+def test_an_image_chosen_by_hand_stays(viewer, pairs):
+    add_image(viewer, "alpha")
+    add_labels(viewer, "alpha instances")
+    pick(pairs.rows[0].image_choice, add_image(viewer, "beta"))
+    add_image(viewer, "gamma")
+    assert names(pairs) == [("beta", "alpha instances")]
+
+
+def test_an_image_that_is_chosen_keeps_its_labels_to_itself(viewer, pairs):
+    for name in ("alpha", "beta"):
+        add_image(viewer, name)
+    add_image(viewer, "small", (20, 20))
+    viewer.add_labels(np.eye(20, dtype=np.int32), name="small instances")
+    add_labels(viewer, "alpha instances")
+    (row,) = pairs.rows
+    row.image_choice.setValue(viewer.layers["small"])
+    assert names(pairs) == [("small", "small instances")]
+    row.image_choice.setValue(viewer.layers["beta"])
+    assert names(pairs) == [("beta", "alpha instances")]
+
+
+def test_labels_that_are_opened_first_find_their_image_later(viewer, pairs):
+    add_labels(viewer, "alpha instances")
+    for name in ("beta", "alpha", "gamma"):
+        add_image(viewer, name)
+    assert names(pairs) == [("alpha", "alpha instances")]
+
+
+@pytest.mark.parametrize("order", [("cell10", "cell1"), ("cell1", "cell10")])
+def test_the_longest_name_tells_the_image(viewer, pairs, order):
+    for name in order:
+        add_image(viewer, name)
+    add_labels(viewer, "cell10 instances")
+    assert names(pairs) == [("cell10", "cell10 instances")]
+
+
+def test_a_number_that_goes_on_is_another_name(viewer, pairs):
+    for name in ("cell", "cell1"):
+        add_image(viewer, name)
+    add_labels(viewer, "cell10 instances")
+    assert names(pairs) == [("cell", "cell10 instances")]
