@@ -95,7 +95,9 @@ def test_the_visible_part_follows_the_camera(shown_viewer: Viewer) -> None:
         assert (region.y0 + region.y1) / 2 == pytest.approx(600, abs=2)
         assert (region.x0 + region.x1) / 2 == pytest.approx(1000, abs=2)
         assert 50 < region.x1 - region.x0 < 500
-    camera.center = (0, -3000, 500)
-    viewer.screenshot(flash=False)
-    with pytest.raises(ValueError, match=r"Nothing of .* is in view"):
-        visible_region(viewer, pyramid, "YX")
+    for center in ((0, -3000, 500), (0, 500, 3000)):
+        camera.center = center
+        viewer.screenshot(flash=False)
+        for layer in (plain, pyramid):
+            with pytest.raises(ValueError, match=r"Nothing of .* is in view"):
+                visible_region(viewer, layer, "YX")

@@ -34,8 +34,10 @@ def visible_region(viewer: Viewer, layer: Image, axes: str) -> Region:
     corners = np.array(layer.corner_pixels, float)[:, [y, x]]
     if layer.multiscale:
         corners *= np.array(layer.downsample_factors)[layer.data_level][[y, x]]
-        # napari loads more than it shows; the camera tells what is seen.
-        corners = _within(corners, _camera_corners(viewer, layer, y, x))
+    # napari loads more than it shows, and a pixel of what is out of view; the camera
+    # tells what is seen.  The pixel i spans i - 0.5 to i + 0.5.
+    seen = np.floor(_camera_corners(viewer, layer, y, x) + 0.5)
+    corners = _within(corners, seen)
     # The corners are the first and the last pixel.
     return _region(corners[0], corners[1] + 1, source, "in view")
 
