@@ -23,6 +23,7 @@ from napari_pffnet._qt.buttons import big_button
 from napari_pffnet._qt.folded import Folded
 from napari_pffnet._qt.layer_choice import LayerChoice
 from napari_pffnet._qt.layers import is_class_map
+from napari_pffnet._qt.pairing import named_image
 from napari_pffnet._qt.results import find_result
 from napari_pffnet._qt.review_layer import ReviewLayer
 from napari_pffnet._qt.review_misses import MissesPanel
@@ -343,9 +344,8 @@ def _image_of(viewer: Viewer, layer: Labels | None) -> Image | None:
         for other in viewer.layers
         if isinstance(other, Image) and _fits(other, layer)
     ]
-    named = [x for x in fitting if layer.name.startswith(x.name)]
-    best = named or fitting
-    return best[-1] if named or len(best) == 1 else None
+    only = fitting[0] if len(fitting) == 1 else None
+    return named_image(reversed(fitting), layer) or only
 
 
 def _fits(image: Image, layer: Labels) -> bool:
