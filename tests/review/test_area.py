@@ -88,3 +88,12 @@ def test_slices_without_objects_teach_only_what_was_rejected_there(linked):
         area = linked.reviewed_area(plane)
         assert area[corner]
         assert area.sum() == 18 * 18
+
+
+def test_plane_stays_as_it_was_when_it_was_copied(session):
+    session.accept(1)
+    area = session.reviewed_area()
+    plane = session.reviewed_plane().copy()
+    session.reject(2)
+    session.set_complete(True)
+    assert np.array_equal(plane.reviewed_area(), area)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Shapes
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
     QFormLayout,
@@ -15,6 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_pffnet._qt.background import Background
 from napari_pffnet._qt.layer_choice import LayerChoice
 from napari_pffnet.review import Rectangle
 
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_pffnet._qt.review_run import ReviewRun
+    from napari_pffnet.review.plane import ReviewedPlane
+
+_PAUSE_MS = 300
 
 
 class TrainingPanel(QWidget):
@@ -39,6 +45,10 @@ class TrainingPanel(QWidget):
         super().__init__(parent)
         self._viewer = viewer
         self._run: ReviewRun | None = None
+        self._work: Background | None = None
+        self._pause = QTimer(self)
+        self._pause.setSingleShot(True)
+        self._pause.setInterval(_PAUSE_MS)
         self.complete = QCheckBox("Image complete: every object is right", self)
         self.shapes = LayerChoice(viewer, (Shapes,), parent=self)
         self.mark_button = QPushButton("Mark them as done", self)
@@ -56,6 +66,7 @@ class TrainingPanel(QWidget):
         layout.addWidget(self.complete)
         layout.addLayout(form)
         layout.addWidget(self.text)
+        self._pause.timeout.connect(self._measure)
         self.complete.clicked.connect(self._on_completed)
         self.mark_button.clicked.connect(self._on_marked)
         viewer.dims.events.point.connect(self.refresh)
@@ -66,26 +77,37 @@ class TrainingPanel(QWidget):
         self.refresh()
 
     def refresh(self) -> None:
-        """Show what counts in the plane that is shown."""
+        """Show what counts in the plane that is shown, a moment later."""
         # The area of a large image takes a while to find: only where it is seen.
+        if self._run is not None and self.isVisible():
+            self.complete.setChecked(self._run.session.marks.is_complete)
+            self._pause.start()
+
+    def _measure(self) -> None:
+        """Find the share of the plane that counts, while the user goes on."""
         if self._run is None or not self.isVisible():
             return
-        session = self._run.session
-        marks = session.marks
-        plane = _shown_plane(self._viewer, self._run.bound.layer)
-        share = session.reviewed_area(plane).mean()
-        why = "the boxes of reviewed objects"
-        if marks.is_complete:
-            why = "the whole image"
-        elif marks.done:
-            why = (
-                "1 rectangle"
-                if len(marks.done) == 1
-                else f"{len(marks.done)} rectangles"
-            )
-        self.complete.setChecked(marks.is_complete)
-        part = "under 1%" if 0 < share < 0.01 else f"{share:.0%}"
-        self.text.setText(f"Training learns from {part} of this image: {why}.")
+        if self._work is not None:
+            # One at a time, or an older answer could come last.
+            self._pause.start()
+            return
+        shown = _shown_plane(self._viewer, self._run.bound.layer)
+        plane = self._run.session.reviewed_plane(shown).copy()
+        self._work = Background(partial(_what_counts, plane))
+        self._work.returned.connect(self._on_measured)
+        self._work.raised.connect(self._on_failed)
+        self._work.start()
+
+    def _on_measured(self, sentence: str) -> None:
+        self._work = None
+        self.text.setText(sentence)
+
+    def _on_failed(self, error: Exception) -> None:
+        self._work = None
+        self.text.setText(
+            f"How much training learns from is not known: {error}. The review itself "
+            "is kept; close large layers and fold this part out again."
+        )
 
     def showEvent(self, event: Any) -> None:
         """Show what has changed while nobody looked."""
@@ -110,6 +132,18 @@ class TrainingPanel(QWidget):
             for corners in shapes.data
         ]
         run.bound.do(lambda: run.session.mark_done(places))
+
+
+def _what_counts(plane: ReviewedPlane) -> str:
+    share, marks = float(plane.reviewed_area().mean()), plane.marks
+    why = "the boxes of reviewed objects"
+    if marks.is_complete:
+        why = "the whole image"
+    elif marks.done:
+        count = len(marks.done)
+        why = "1 rectangle" if count == 1 else f"{count} rectangles"
+    part = "under 1%" if 0 < share < 0.01 else f"{share:.0%}"
+    return f"Training learns from {part} of this image: {why}."
 
 
 def _shown_plane(viewer: Viewer, layer: Labels) -> tuple[int, ...]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import pandas as pd
 
 from napari_pffnet.review import edits
-from napari_pffnet.review.area import Marks, Rectangle, reviewed_area
+from napari_pffnet.review.area import Marks, Rectangle
 from napari_pffnet.review.misses import Miss, likely_misses
 from napari_pffnet.review.outside import adoption
 from napari_pffnet.review.painting import painted
+from napari_pffnet.review.plane import ReviewedPlane
 from napari_pffnet.review.queue import Progress, progress
 from napari_pffnet.review.steps import (
     Action,
@@ -25,12 +25,12 @@ from napari_pffnet.review.table import (
     check_reviewable,
     complete_table,
     leading_columns,
-    measure_plane,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import pandas as pd
     from numpy.typing import NDArray
 
     from napari_pffnet.review.steps import StepKind, Verdict
@@ -152,26 +152,12 @@ class ReviewSession:
         -------
         (Y, X) bool; `area.reviewed_area` says which.
         """
-        return reviewed_area(
-            self.labels[plane],
-            self._objects_in(plane),
-            done=[box for box in self.marks.done if box.plane == plane],
-            is_complete=self.marks.is_complete,
-        )
+        return self.reviewed_plane(plane).reviewed_area()
 
-    def _objects_in(self, plane: Plane) -> pd.DataFrame:
-        """Return verdicts and boxes of what lies in a plane, or lay there."""
-        table = self.table
-        # An object may lie in other planes than the one where it is largest.
-        found = measure_plane(self.labels[plane])
-        verdicts = table.set_index("label")["verdict"]
-        found["verdict"] = verdicts.reindex(found["label"], fill_value="").to_numpy()
-        columns = list(leading_columns(self.labels.shape, table))
-        was_here = (table[columns].to_numpy() == np.array(plane)).all(axis=1)
-        gone = table[was_here & (table["area"] == 0)]
-        parts = [found, gone[found.columns]]
-        objects: pd.DataFrame = pd.concat(parts, ignore_index=True)
-        return objects
+    def reviewed_plane(self, plane: Plane = ()) -> ReviewedPlane:
+        """Return what is known of a plane; it changes with the review: see `copy`."""
+        columns = leading_columns(self.labels.shape, self.table)
+        return ReviewedPlane(self.labels[plane], self.table, columns, plane, self.marks)
 
     def misses(self, semantic: NDArray[np.integer[Any]]) -> list[Miss]:
         """Find where a class map sees foreground and no object lies, largest first.

@@ -158,6 +158,21 @@ def test_rectangles_and_complete_images_tell_where_to_learn(viewer, widget, laye
     assert session.reviewed_area().all()
 
 
+def test_share_that_counts_is_found_while_the_review_goes_on(shown_viewer, qtbot):
+    add_layers(shown_viewer)
+    widget = open_widget(shown_viewer)
+    widget.review_button.click()
+    widget.folded[2].setOpen(True)
+    text = widget.training.text
+    qtbot.waitUntil(lambda: "from 0% of" in text.text())
+    click(widget, "accept")
+    assert "from 0% of" in text.text(), "measured within the click"
+    qtbot.waitUntil(lambda: "from 0% of" not in text.text())
+    widget.training.complete.click()
+    qtbot.waitUntil(lambda: "from 100% of this image: the whole" in text.text())
+    widget.review_button.click()
+
+
 def test_trust_is_told_when_the_truth_is_chosen(viewer, widget):
     truth = squares()
     truth[truth == 3] = 0
