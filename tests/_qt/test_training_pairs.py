@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_pffnet._qt.layers import METADATA_KEY
 from napari_pffnet._qt.training_pairs import TrainingPairs
 
 SIZE = (40, 50)
@@ -109,3 +110,16 @@ def test_a_number_that_goes_on_is_another_name(viewer, pairs):
         add_image(viewer, name)
     add_labels(viewer, "cell10 instances")
     assert names(pairs) == [("cell", "cell10 instances")]
+
+
+def test_class_maps_are_no_labels_to_learn_from(viewer, pairs):
+    add_image(viewer, "nuc")
+    ours = {METADATA_KEY: {"record": {}}}
+    classes = np.ones(SIZE, np.uint8)
+    viewer.add_labels(classes, name="nuc semantic", metadata=ours)
+    assert pairs.labels() == []
+    assert "Open an image" in pairs.rows[0].counts.text()
+    add_labels(viewer, "nuc instances", metadata=ours)
+    assert names(pairs) == [("nuc", "nuc instances")]
+    assert "not reviewed" in pairs.rows[0].counts.text()
+    assert pairs.rows[0].labels_choice.count() == 1

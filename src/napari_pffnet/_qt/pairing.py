@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 from napari.layers import Image, Labels
 
-from napari_pffnet._qt.layers import METADATA_KEY
+from napari_pffnet._qt.layers import is_class_map
 from napari_pffnet._qt.results import find_result
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from napari import Viewer
-
-
-def is_class_map(layer: Labels) -> bool:
-    """Whether a layer of ours holds a class for each pixel, and no objects."""
-    data = layer.data[0] if layer.multiscale else layer.data
-    return METADATA_KEY in layer.metadata and np.dtype(data.dtype) == np.uint8
 
 
 def fits(image: Image, layer: object) -> bool:

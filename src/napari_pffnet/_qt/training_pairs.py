@@ -22,9 +22,10 @@ from napari_pffnet._qt.layer_choice import LayerChoice
 from napari_pffnet._qt.layers import (
     METADATA_KEY,
     describe_image,
+    is_class_map,
     table_from_features,
 )
-from napari_pffnet._qt.pairing import fits, image_of, is_class_map, labels_of
+from napari_pffnet._qt.pairing import fits, image_of, labels_of
 from napari_pffnet._qt.reviews import find_session, has_verdicts, load_session
 from napari_pffnet._qt.training_data import PairSource
 
@@ -172,7 +173,9 @@ class PairRow(QWidget):
         self._is_by_hand = False
         self._is_led_by_image = False
         self.image_choice = LayerChoice(viewer, (Image,), parent=self)
-        self.labels_choice = LayerChoice(viewer, (Labels,), parent=self)
+        self.labels_choice = LayerChoice(
+            viewer, (Labels,), leave_out=is_class_map, parent=self
+        )
         self.remove_button = QToolButton(self)
         self.remove_button.setText("✕")
         self.remove_button.setToolTip("Do not learn from this pair.")
