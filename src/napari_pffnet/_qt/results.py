@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
@@ -195,6 +196,7 @@ class Result:
         applied = self.live.apply()
         self._edited = _renumbered(self._edited, applied.former)
         self._show(layer, applied)
+        _forget_strokes(layer)
 
     def _protect(self, layer: Labels) -> None:
         """Tell what the user has changed since, which is costly."""
@@ -328,8 +330,15 @@ def _put(
         )
     old.metadata[METADATA_KEY] = own
     old.data = data
+    _forget_strokes(old)
     placement.apply_to(old)
     return old
+
+
+def _forget_strokes(layer: Labels) -> None:
+    """Leave napari's undo nothing: its strokes hold numbers of other objects now."""
+    # napari has no public way that leaves the tool in the user's hand.
+    methodcaller("_reset_history")(layer)
 
 
 def _metadata(loaded: Loaded, image_name: str) -> dict[str, Any]:

@@ -59,6 +59,43 @@ def test_apply_numbers_anew_and_the_next_run_keeps_to_it(
     assert np.array_equal(objects(viewer).data, applied)
 
 
+def test_undo_after_apply_brings_no_former_number_back(
+    viewer: Viewer, qtbot: QtBot, widget: SegmentWidget
+) -> None:
+    layer = objects(viewer)
+    hidden = int(layer.features["quality"].iloc[1:].idxmin())
+    erased = hidden % 5 + 1
+    y, x = np.argwhere(layer.data == erased)[0]
+    layer.paint((y, x), 0)
+    limit = layer.features["quality"][hidden] + 0.01
+    with qtbot.waitSignal(widget.thresholds.repainted):
+        widget.thresholds.quality.setValue(np.ceil(limit * 100) / 100)
+    widget.thresholds.apply_button.click()
+    applied = layer.data.copy()
+    layer.paint((0, 0), 1)
+
+    layer.undo()
+    assert np.array_equal(layer.data, applied), "what came later can be taken back"
+    layer.undo()
+
+    assert np.array_equal(layer.data, applied)
+    assert objects(viewer).data.max() > 1
+
+
+def test_redo_after_the_next_run_brings_no_former_stroke_back(
+    viewer: Viewer, qtbot: QtBot, widget: SegmentWidget
+) -> None:
+    layer = objects(viewer)
+    layer.paint((2, 2), 1)
+    layer.undo()
+    segment(widget, qtbot)
+    found = objects(viewer).data.copy()
+
+    layer.redo()
+
+    assert np.array_equal(layer.data, found)
+
+
 def test_an_edited_object_never_vanishes_by_a_slider(
     viewer: Viewer, qtbot: QtBot, widget: SegmentWidget
 ) -> None:
