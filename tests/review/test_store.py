@@ -36,14 +36,14 @@ def image() -> np.ndarray:
 
 
 @pytest.fixture
-def folder(labels, table, image) -> ReviewFolder:
-    key = image_key(image)
-    return ReviewFolder.create(review_place(key), labels, table, image_key=key)
+def session(labels, table) -> ReviewSession:
+    return ReviewSession(labels, table)
 
 
 @pytest.fixture
-def session(folder, labels, table) -> ReviewSession:
-    return ReviewSession(labels, table, folder)
+def folder(session, image) -> ReviewFolder:
+    key = image_key(image)
+    return ReviewFolder.create(review_place(key), session, image_key=key)
 
 
 def review(session: ReviewSession) -> None:
@@ -93,8 +93,8 @@ def test_changes_from_outside_are_read_too(session, folder):
 
 def test_stack_and_unknown_numbers_survive(labels, tmp_path):
     stack = np.stack([labels, np.where(labels > 0, labels + 3, 0)])
-    folder = ReviewFolder.create(tmp_path / "stack", stack, None)
-    session = ReviewSession(stack, None, folder)
+    session = ReviewSession(stack, None)
+    folder = ReviewFolder.create(tmp_path / "stack", session)
     session.reject(5)
     same(session, ReviewFolder(folder.path).open())
 
@@ -136,18 +136,23 @@ def test_labels_saved_at_any_moment_find_their_review(
     assert str(found.session.progress) == "3 of 3 reviewed"
 
 
+@pytest.mark.usefixtures("folder")
 def test_labels_are_enough_without_the_image(session, labels):
     session.reject(2)
     assert find_review(labels, "") is not None
 
 
-def test_other_labels_of_the_image_are_another_review(session, labels, image):
+@pytest.mark.usefixtures("folder")
+def test_other_labels_of_the_image_are_another_review(labels, image):
     other = np.roll(labels, 1)
     assert find_review(other, image_key(image)) is None
-    second = ReviewFolder.create(review_place(image_key(image)), other, None)
+    second = ReviewFolder.create(
+        review_place(image_key(image)), ReviewSession(other, None)
+    )
     assert second.path.name.endswith("-2")
 
 
+@pytest.mark.usefixtures("folder")
 def test_image_alone_finds_what_was_worked_on_last(session, labels, image):
     session.accept(2)
     found = last_review(image_key(image))
@@ -159,7 +164,7 @@ def test_review_lies_beside_the_labels_where_it_can(labels, table, tmp_path):
     file = tmp_path / "a_labels.tif"
     place = review_place("", file)
     assert place == tmp_path / "a_review"
-    ReviewFolder.create(place, labels, table)
+    ReviewFolder.create(place, ReviewSession(labels, table))
     assert find_review(labels, "", file) is not None
 
 

@@ -192,16 +192,17 @@ def _begin(layer: Labels, key: str, file: Path | None) -> OpenReview:
     from napari_pffnet.review.store import ReviewFolder
 
     table = table_from_features(layer.features) if len(layer.features.columns) else None
+    session = ReviewSession(layer.data, table)
     try:
         folder = ReviewFolder.create(
-            review_place(key, file), layer.data, table, name=layer.name, image_key=key
+            review_place(key, file), session, name=layer.name, image_key=key
         )
     except OSError as error:
         raise ValueError(
             f"The review cannot be written: {error}. Free some space, or set "
             "NAPARI_PFFNET_HOME to a folder that can be written to."
         ) from error
-    return OpenReview(ReviewSession(layer.data, table, folder), folder, was_found=False)
+    return OpenReview(session, folder, was_found=False)
 
 
 def _find(layer: Labels) -> OpenReview | None:

@@ -135,6 +135,10 @@ class ReviewSession:
         """The step that `undo` would take back."""
         return self._done[-1] if self._done else None
 
+    def keep_in(self, journal: Journal) -> None:
+        """Let a journal keep the steps from now on."""
+        self._journal = journal
+
     def show_in(self, labels: NDArray[np.integer[Any]]) -> None:
         """Go on in another array of the same shape, which gets the labels."""
         np.copyto(labels, self.labels, casting="same_kind")

@@ -12,11 +12,14 @@ from napari_pffnet._qt.layers import features_from_table
 from napari_pffnet._qt.review_object import ACTIONS
 from napari_pffnet._qt.review_widget import ReviewWidget
 from napari_pffnet._qt.reviews import find_session, load_session
+from napari_pffnet.review.table import measure_plane
 
 from .conftest import add_layers, click, open_widget, progress, squares, table_of
 
 if TYPE_CHECKING:
+    import pandas as pd
     from napari import Viewer
+    from numpy.typing import NDArray
 
 # ------------------------------------------------------------- kept and found again
 
@@ -210,6 +213,20 @@ def test_plain_labels_are_reviewed_from_the_smallest_on(viewer):
     assert layer.selected_label == 4
     assert layer.data.dtype == np.int32
     assert "area" in widget.order.column.currentText()
+
+
+def test_objects_are_measured_once_when_a_review_begins(viewer, layer, monkeypatch):
+    widget = open_widget(viewer)
+    measured = []
+
+    def counting(labels: NDArray[np.int32]) -> pd.DataFrame:
+        measured.append(labels.shape)
+        return measure_plane(labels)
+
+    monkeypatch.setattr("napari_pffnet.review.table.measure_plane", counting)
+    widget.review_button.click()
+    assert progress(widget) == "0 of 6 reviewed"
+    assert measured == [layer.data.shape], "it takes a while in a large image"
 
 
 def test_empty_layer_has_nothing_to_review(viewer):
