@@ -7,6 +7,7 @@ import pytest
 
 from napari_pffnet._qt.layers import METADATA_KEY
 from napari_pffnet._qt.training_pairs import TrainingPairs
+from napari_pffnet._qt.training_plan import TrainChoices, draft
 
 SIZE = (40, 50)
 
@@ -123,3 +124,30 @@ def test_class_maps_are_no_labels_to_learn_from(viewer, pairs):
     assert names(pairs) == [("nuc", "nuc instances")]
     assert "not reviewed" in pairs.rows[0].counts.text()
     assert pairs.rows[0].labels_choice.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("image", "labels", "axes"),
+    [
+        ((2, *SIZE), SIZE, "CYX"),
+        ((2, *SIZE), (2, *SIZE), "ZYX"),
+        ((3, 2, *SIZE), (3, *SIZE), "TCYX"),
+        ((2, 3, *SIZE), (3, *SIZE), "CZYX"),
+    ],
+)
+def test_labels_tell_which_axis_holds_channels(viewer, pairs, image, labels, axes):
+    add_image(viewer, "cells", image)
+    drawn = np.zeros(labels, np.int32)
+    drawn[..., 5:15, 5:15] = 1
+    viewer.add_labels(drawn, name="cells instances")
+    found = draft(pairs.sources(), TrainChoices(), None, frozenset())
+    assert pairs.sources()[0].image.axes == axes
+    assert len(found.plan.planes) == int(np.prod(labels[:-2]))
+
+
+def test_labels_that_fit_no_axes_are_told_what_differs(viewer, pairs):
+    add_image(viewer, "cells", (2, *SIZE))
+    viewer.add_labels(np.ones((4, *SIZE), np.int32), name="cells instances")
+    (trouble,) = draft(pairs.sources(), TrainChoices(), None, frozenset()).troubles
+    assert "4 x 40 x 50 pixels" in trouble.sentence
+    assert "2 x 40 x 50" in trouble.sentence

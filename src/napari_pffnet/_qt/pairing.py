@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from napari.layers import Image, Labels
 
-from napari_pffnet._qt.layers import is_class_map
+from napari_pffnet._qt.layers import is_class_map, possible_axes
 from napari_pffnet._qt.results import find_result
 
 if TYPE_CHECKING:
@@ -70,6 +70,27 @@ def labels_of(viewer: Viewer, image: Image) -> Labels | None:
     fitting = [x for x in reversed(viewer.layers) if fits(image, x)]
     fitting.sort(key=lambda labels: image_of(viewer, labels, image) is not image)
     return next(iter(fitting), None)
+
+
+def axes_beside(image: Image, labels: Labels) -> str:
+    """Return the likeliest axes of an image whose planes are those of the labels.
+
+    Raises
+    ------
+    ValueError
+        If the image has too many axes, or only one.
+    """
+    readings = possible_axes(image)
+    shape = _shape(labels)
+    fitting = (axes for axes in readings if _planes_shape(image, axes) == shape)
+    # Where none fits, the likeliest tells best what differs.
+    return next(fitting, readings[0])
+
+
+def _planes_shape(image: Image, axes: str) -> tuple[int, ...]:
+    spatial = axes.replace("S", "")
+    sizes = zip(spatial, _shape(image), strict=True)
+    return tuple(size for letter, size in sizes if letter != "C")
 
 
 def _begins(name: str, whole: str) -> bool:

@@ -25,7 +25,7 @@ from napari_pffnet._qt.layers import (
     is_class_map,
     table_from_features,
 )
-from napari_pffnet._qt.pairing import fits, image_of, labels_of
+from napari_pffnet._qt.pairing import axes_beside, fits, image_of, labels_of
 from napari_pffnet._qt.reviews import find_session, has_verdicts, load_session
 from napari_pffnet._qt.training_data import PairSource
 
@@ -222,7 +222,7 @@ class PairRow(QWidget):
         if image is None or labels is None:
             raise ValueError("There is no pair of image and labels; open both first.")
         return PairSource(
-            image=describe_image(image),
+            image=describe_image(image, axes_beside(image, labels)),
             labels=_array(labels),
             name=labels.name,
             session=find_session(labels),
