@@ -213,6 +213,9 @@ class TrainDone(Message):
     steps: int
     best_step: int
     seconds: float
+    is_held_out: bool = Field(
+        True, description="Whether it was scored on what it did not learn from."
+    )
     notes: tuple[str, ...] = ()
 
 

@@ -95,7 +95,7 @@ def test_a_model_is_trained_and_kept_and_at_once_in_every_list(
     assert len(scores) == 3  # the base, and both steps
     assert {"total", "mask"} < set(widget.run_view.loss_plot.names())
     assert not widget.run_view.preview.pixmap().isNull()
-    assert "before" in widget.keep.verdict.text()
+    assert "the labels set aside:<br>before" in widget.keep.verdict.text()
     widget.keep.name.setText("my discs")
     widget.keep.keep_button.click()
     qtbot.waitUntil(lambda: "Kept" in widget.status.text(), timeout=PATIENCE)
@@ -115,6 +115,15 @@ def test_a_discarded_model_leaves_nothing(widget, qtbot, private_folder):
     assert {entry.name for entry in list_models()} == {"nuclei", "tiny"}
     assert not list(private_folder.rglob("trained*"))
     assert widget.train_button.isEnabled()
+
+
+def test_scores_of_what_was_learnt_from_are_called_so(widget, qtbot, layers):
+    layers[1].data = np.where(layers[1].data == 5, 1, 0)
+    train(widget, qtbot)
+    assert "too few objects" in widget.keep.notes.text()
+    assert "the labels it learnt from:<br>before" in widget.keep.verdict.text()
+    assert "aside" not in widget.keep.verdict.text() + widget.keep.verdict.toolTip()
+    widget.keep.discard_button.click()
 
 
 def test_a_model_that_waits_is_left_alone_by_the_next_one(tmp_path):

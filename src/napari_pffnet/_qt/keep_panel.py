@@ -85,10 +85,10 @@ class KeepPanel(QGroupBox):
         before, best
             Scores of the model it began with and of itself.
         """
-        self.verdict.setText(_verdict(before, best))
+        self.verdict.setText(_verdict(before, best, is_held_out=done.is_held_out))
         self.verdict.setToolTip(
             "Mean of AJI (how well outlines agree) and PQ (how many objects are "
-            "found, and how well), on the part that was set aside."
+            "found, and how well)."
         )
         self.notes.setText("\n".join(done.notes))
         self.notes.setVisible(bool(done.notes))
@@ -110,11 +110,14 @@ class KeepPanel(QGroupBox):
             self.kept.emit(name)
 
 
-def _verdict(before: ScoreStep | None, best: ScoreStep | None) -> str:
+def _verdict(
+    before: ScoreStep | None, best: ScoreStep | None, *, is_held_out: bool
+) -> str:
     if best is None:
         return "It was not scored."
     after = f"{best.agreement:.0%}"
-    where = "with the labels set aside"
+    labels = "the labels set aside" if is_held_out else "the labels it learnt from"
     if before is None:
-        return f"Agreement {where}: <b>{after}</b>."
-    return f"Agreement {where}:<br>before {before.agreement:.0%}, now <b>{after}</b>."
+        return f"Agreement with {labels}: <b>{after}</b>."
+    change = f"before {before.agreement:.0%}, now <b>{after}</b>"
+    return f"Agreement with {labels}:<br>{change}."

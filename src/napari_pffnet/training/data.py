@@ -57,6 +57,11 @@ class TrainingData:
     validation: dict[str, tuple[TrainingImage, ...]]
     notes: tuple[str, ...] = ()
 
+    @property
+    def is_held_out(self) -> bool:
+        """Whether nothing that is validated on is trained on."""
+        return NOT_SET_ASIDE not in self.notes
+
 
 def load_training_data(
     train: ImageSource,

@@ -80,7 +80,7 @@ def run(request: TrainRequest, control: Control) -> Generator[Body, None, None]:
         ) from error
     except TrainingError as error:
         raise ValueError(str(error)) from error
-    yield _done(result, (*data.notes, *images.notes))
+    yield _done(result, data, images.notes)
 
 
 def _tell(
@@ -128,11 +128,15 @@ def _score(step: ValidationStep) -> ScoreStep:
     )
 
 
-def _done(result: TrainingResult, notes: tuple[str, ...]) -> TrainDone:
+def _done(
+    result: TrainingResult, data: TrainingData, notes: tuple[str, ...]
+) -> TrainDone:
+    notes = (*data.notes, *notes)
     return TrainDone(
         path=str(result.path),
         steps=result.steps,
         best_step=result.best_step,
         seconds=result.seconds,
+        is_held_out=data.is_held_out,
         notes=notes if result.best_step else (NO_GAIN, *notes),
     )
