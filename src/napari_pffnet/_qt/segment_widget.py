@@ -32,6 +32,7 @@ from napari_pffnet._qt.results import (
     newest_result,
     show_result,
 )
+from napari_pffnet._qt.scrolled_column import ScrolledColumn
 from napari_pffnet._qt.segment_form import SegmentForm
 from napari_pffnet._qt.segment_plan import SegmentChoices
 from napari_pffnet._qt.sentences import in_the_window
@@ -114,12 +115,16 @@ class SegmentWidget(QWidget):
         buttons = QHBoxLayout()
         buttons.addWidget(self.segment_button, stretch=1)
         buttons.addWidget(self.more_button)
-        layout = QVBoxLayout(self)
+        content = QWidget(self)
+        layout = QVBoxLayout(content)
         layout.addWidget(self.form)
         layout.addLayout(buttons)
         for part in (self.progress, self.status, self.result, self.shown):
             layout.addWidget(part)
         layout.addStretch()
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(ScrolledColumn(content, self))
 
     def _build_menu(self) -> QPushButton:
         actions = {
