@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
+from qtpy.QtWidgets import QLabel
 
+from napari_pffnet._qt.check_panel import CheckPanel
 from napari_pffnet._qt.layers import METADATA_KEY
+from napari_pffnet._qt.training_checks import Repair, Trouble
 from napari_pffnet._qt.training_pairs import TrainingPairs
 from napari_pffnet._qt.training_plan import TrainChoices, draft
 
@@ -35,6 +40,21 @@ def pick(choice, layer):
     """Choose a layer as a hand does."""
     choice.setValue(layer)
     choice.activated.emit(choice.currentIndex())
+
+
+def contrast(label):
+    """Return the contrast of a text with what is behind it, as WCAG defines it."""
+    picture = label.grab().toImage()
+    points = product(range(picture.width()), range(picture.height()))
+    colors = {picture.pixelColor(x, y).getRgbF()[:3] for x, y in points}
+    light = [luminance(color) for color in colors]
+    return (max(light) + 0.05) / (min(light) + 0.05)
+
+
+def luminance(rgb):
+    rgb = np.array(rgb)
+    linear = np.where(rgb < 0.04, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
 
 
 def test_labels_of_equal_size_find_the_image_of_their_name(viewer, pairs):
@@ -151,3 +171,23 @@ def test_labels_that_fit_no_axes_are_told_what_differs(viewer, pairs):
     (trouble,) = draft(pairs.sources(), TrainChoices(), None, frozenset()).troubles
     assert "4 x 40 x 50 pixels" in trouble.sentence
     assert "2 x 40 x 50" in trouble.sentence
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_what_counts_can_be_read(viewer, pairs, theme):
+    viewer.theme = theme
+    add_image(viewer, "cells")
+    add_labels(viewer, "cells instances")
+    assert contrast(pairs.rows[0].counts) > 4.5
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_that_layers_stay_as_they_are_can_be_read(viewer, theme):
+    viewer.theme = theme
+    panel = CheckPanel()
+    viewer.window.add_dock_widget(panel)
+    trouble = Trouble("cells", "pieces", "Some are in pieces.", Repair.PIECES)
+    panel.setTroubles((trouble,))
+    hint = panel.findChildren(QLabel)[-1]
+    assert "stay as they are" in hint.text()
+    assert contrast(hint) > 4.5

@@ -43,7 +43,6 @@ class CheckPanel(QGroupBox):
         if any(trouble.repair is not None for trouble in troubles):
             hint = QLabel("Your layers stay as they are. Then click Train again.", self)
             hint.setWordWrap(True)
-            hint.setEnabled(False)
             self._layout.addWidget(hint)
         self.setVisible(bool(troubles))
 

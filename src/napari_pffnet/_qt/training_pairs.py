@@ -181,7 +181,6 @@ class PairRow(QWidget):
         self.remove_button.setToolTip("Do not learn from this pair.")
         self.counts = QLabel(self)
         self.counts.setWordWrap(True)
-        self.counts.setEnabled(False)
         self._lay_out()
         self.image_choice.valueChanged.connect(self._on_image_changed)
         self.image_choice.activated.connect(self._on_image_activated)
