@@ -8,6 +8,7 @@ torch or Qt.
 from __future__ import annotations
 
 import traceback
+from traceback import walk_tb
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -231,6 +232,9 @@ class Failed(Message):
     kind: Literal["failed"] = "failed"
     sentence: str = Field(description="What happened and what to do.")
     details: str = Field("", description="The traceback, for a report.")
+    is_refusal: bool = Field(
+        False, description="What was asked for cannot be done; nothing has broken."
+    )
 
 
 Result = Devices | SegmentDone | FolderDone | TrainDone
@@ -251,7 +255,17 @@ class Answer(Message):
 def explain(error: BaseException) -> Failed:
     """Say what went wrong, while its traceback is at hand."""
     details = "".join(traceback.format_exception(error))
-    return Failed(sentence=_sentence(error), details=details)
+    return Failed(
+        sentence=_sentence(error), details=details, is_refusal=_is_refusal(error)
+    )
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Tell an error that our own code raises for the user from a library's surprise."""
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    module = frames[-1].f_globals.get("__name__", "") if frames else ""
+    is_ours = module.partition(".")[0] == "napari_pffnet"
+    return is_ours and isinstance(error, ValueError | OSError)
 
 
 def _sentence(error: BaseException) -> str:

@@ -331,6 +331,32 @@ def test_without_a_folder_the_widget_says_what_to_do(
     assert widget.segment_button.text() == "Segment"
 
 
+@pytest.mark.parametrize("mistake", ["missing", "empty", "no format", "unwritable"])
+def test_a_mistake_is_no_crash(
+    viewer: Viewer, qtbot: QtBot, images: Path, mistake: str
+) -> None:
+    widget = open_tab(viewer, images)
+    panel = widget.form.folder
+    if mistake == "missing":
+        panel.images.setValue(str(images / "nope"))
+    elif mistake == "empty":
+        (images / "none").mkdir()
+        panel.images.setValue(str(images / "none"))
+    elif mistake == "no format":
+        for box in (*panel.formats.values(), panel.picture):
+            box.setChecked(False)
+    else:
+        panel.results.setValue(str(images / "a.png"))
+    before = len(notification_manager.records)
+
+    click(widget, qtbot)
+    wait_for_end(widget, qtbot)
+
+    (notice,) = notification_manager.records[before:]
+    assert notice.severity == "warning"
+    assert notice.message == widget.status.text()
+
+
 def test_choices_of_a_folder_live_on(
     viewer: Viewer, qtbot: QtBot, images: Path
 ) -> None:

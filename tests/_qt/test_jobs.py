@@ -197,11 +197,21 @@ def test_a_crash_of_the_child_tells_where_it_happened(desk, notices):
 
 
 def test_an_error_gives_one_notification_with_its_details_folded(desk, notices):
+    failed = desk.outcome(desk.start(acting(lambda: np.zeros(2) @ np.zeros(3))))
+    assert notices() == [failed.sentence]
+    assert "mismatch" in failed.sentence
+    notice = notification_manager.records[-1]
+    assert notice.severity == "error"
+    assert "Traceback" in notice.as_text()
+
+
+def test_what_is_refused_is_told_as_a_warning(desk, notices):
     desk.checkpoint = Path("lost.safetensors")
     failed = desk.outcome(desk.start(PICTURE))
     assert notices() == [failed.sentence]
     assert failed.sentence == "There is no checkpoint at lost.safetensors."
-    assert "Traceback" in notification_manager.records[-1].as_text()
+    assert "Traceback" in failed.details
+    assert notification_manager.records[-1].severity == "warning"
 
 
 @pytest.mark.parametrize("place", ["prepare", "load"])

@@ -11,7 +11,11 @@ from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.notifications import ErrorNotification, notification_manager
+from napari.utils.notifications import (
+    ErrorNotification,
+    notification_manager,
+    show_warning,
+)
 from qtpy.QtCore import QCoreApplication, QObject, QTimer
 
 from napari_pffnet._qt.activity import Activity
@@ -160,9 +164,13 @@ def jobs() -> Jobs:
 def notify(failed: Failed) -> None:
     """Show one notification of napari: the sentence, its details folded.
 
-    `Jobs.start` does this already for its jobs.
+    What was refused is no crash: a warning, and without details.  `Jobs.start` does
+    this already for its jobs.
     """
-    notification_manager.dispatch(_Notification(failed))
+    if failed.is_refusal:
+        show_warning(failed.sentence)
+    else:
+        notification_manager.dispatch(_Notification(failed))
 
 
 class _Notification(ErrorNotification):  # type: ignore[misc]  # napari has no types
