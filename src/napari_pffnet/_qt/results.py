@@ -150,12 +150,16 @@ class Result:
         self._are_classes_edited = True
 
     def counts(self) -> tuple[int, int]:
-        """Return how many objects are shown, and how many rows are hidden."""
+        """Return how many objects are shown, and how many of the model are hidden.
+
+        A row without pixels need not be a hidden object: who paints with number 50
+        leaves rows for all numbers below.
+        """
         if self.instances is None:
             return 0, 0
-        areas = self.instances.features["area"].iloc[1:]
-        shown = int((areas > 0).sum())
-        return shown, len(areas) - shown
+        areas = self.instances.features["area"].to_numpy()[1:]
+        of_model = np.flatnonzero(self.live.is_candidate[: len(areas)])
+        return int((areas > 0).sum()), int((areas[of_model] == 0).sum())
 
     # ------------------------------------------------------------- the user's work
 

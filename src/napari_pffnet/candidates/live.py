@@ -140,6 +140,12 @@ class LiveObjects:
         self._protected = labels[self._protected]
         return self._result(rows + 1)
 
+    @property
+    def is_candidate(self) -> NDArray[np.bool_]:
+        """(rows,) whether each object is a candidate, not made by the user."""
+        known: NDArray[np.bool_] = self._rows.index != NO_CANDIDATE
+        return known
+
     # ------------------------------------------------------------- one by one
 
     def _view(self, number: int) -> NDArray[np.int32]:

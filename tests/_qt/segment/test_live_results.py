@@ -59,6 +59,24 @@ def test_apply_numbers_anew_and_the_next_run_keeps_to_it(
     assert np.array_equal(objects(viewer).data, applied)
 
 
+def test_a_high_number_makes_no_hidden_objects(
+    viewer: Viewer, qtbot: QtBot, widget: SegmentWidget
+) -> None:
+    layer = objects(viewer)
+    layer.paint((0, 0), 50)
+    with qtbot.waitSignal(widget.thresholds.repainted):
+        widget.thresholds.quality.setValue(0.01)
+    assert widget.thresholds.count.text() == "6 shown"
+
+    with qtbot.waitSignal(widget.thresholds.repainted):
+        widget.thresholds.quality.setValue(1)
+
+    assert widget.thresholds.count.text() == "1 shown, 5 hidden"
+    widget.thresholds.apply_button.click()
+    assert widget.thresholds.count.text() == "1 shown"
+    assert len(objects(viewer).features) == 2, "the numbers between are gone"
+
+
 def test_undo_after_apply_brings_no_former_number_back(
     viewer: Viewer, qtbot: QtBot, widget: SegmentWidget
 ) -> None:
