@@ -10,7 +10,9 @@ from qtpy.QtWidgets import QLabel
 
 from napari_pffnet._qt.check_panel import CheckPanel
 from napari_pffnet._qt.layers import METADATA_KEY
+from napari_pffnet._qt.reviews import open_review
 from napari_pffnet._qt.training_checks import Repair, Trouble
+from napari_pffnet._qt.training_form import TrainingForm
 from napari_pffnet._qt.training_pairs import TrainingPairs
 from napari_pffnet._qt.training_plan import TrainChoices, draft
 
@@ -191,3 +193,14 @@ def test_that_layers_stay_as_they_are_can_be_read(viewer, theme):
     hint = panel.findChildren(QLabel)[-1]
     assert "stay as they are" in hint.text()
     assert contrast(hint) > 4.5
+
+
+def test_a_form_that_is_shown_again_tells_of_the_review_since(viewer, qtbot):
+    image, labels = add_image(viewer, "cells"), add_labels(viewer, "cells instances")
+    form = TrainingForm(viewer)
+    qtbot.addWidget(form)
+    form.show()
+    form.hide()
+    open_review(labels, image).session.accept(1)
+    form.show()
+    assert "1 of 1 reviewed" in form.pairs.rows[0].counts.text()

@@ -30,7 +30,7 @@ from napari_pffnet._qt.training_plan import TrainChoices
 
 if TYPE_CHECKING:
     from napari import Viewer
-    from qtpy.QtGui import QEnterEvent
+    from qtpy.QtGui import QEnterEvent, QShowEvent
 
     from napari_pffnet._qt.training_data import PairSource
     from napari_pffnet.config import CheckpointInfo
@@ -181,6 +181,11 @@ class TrainingForm(QWidget):
         layout.addWidget(Folded("Advanced", self.advanced))
 
     # ------------------------------------------------------------------ slots
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Say how things are now: a tab with a review may have hidden this one."""
+        super().showEvent(event)
+        self.refresh()
 
     def enterEvent(self, event: QEnterEvent) -> None:
         """Say how things are now: a review, or a table, may have changed."""
