@@ -204,3 +204,16 @@ def test_a_form_that_is_shown_again_tells_of_the_review_since(viewer, qtbot):
     open_review(labels, image).session.accept(1)
     form.show()
     assert "1 of 1 reviewed" in form.pairs.rows[0].counts.text()
+
+
+def test_a_pair_that_was_removed_hears_of_no_new_layer(viewer, pairs, qtbot):
+    for name in ("alpha", "beta"):
+        add_image(viewer, name)
+        add_labels(viewer, f"{name} instances")
+    pairs.add_button.click()
+    gone = []
+    pairs.rows[1].destroyed.connect(lambda: gone.append(True))
+    pairs.rows[1].remove_button.click()
+    qtbot.waitUntil(lambda: bool(gone))
+    add_image(viewer, "gamma")
+    assert len(names(pairs)) == 1
