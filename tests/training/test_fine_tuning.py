@@ -71,14 +71,18 @@ def test_only_the_best_leaves_nothing_but_the_checkpoint(
     assert [path.name for path in folder.iterdir()] == ["a.safetensors"]
 
 
+def known_up_to_20(truth):
+    """An image of 40 x 40 pixels and one object, ignored from column 20 on."""
+    ignore = np.zeros((40, 40), bool)
+    ignore[:, 20:] = True
+    pixels = np.zeros((40, 40, 3), np.uint8)
+    return TrainingImage(pixels, truth, ignore, np.ones(1), "")
+
+
 def test_what_is_found_in_the_unknown_is_neither_right_nor_wrong():
     truth = np.zeros((40, 40), np.int32)
     truth[5:15, 5:15] = 1
-    ignore = np.zeros((40, 40), bool)
-    ignore[:, 20:] = True
-    image = TrainingImage(
-        np.zeros((40, 40, 3), np.uint8), truth, ignore, np.ones(1), ""
-    )
+    image = known_up_to_20(truth)
     found = truth.copy()
     found[5:15, 18:30] = 2
     assert _compare(image, found) == (1.0, 1.0)
@@ -89,11 +93,7 @@ def test_what_is_found_in_the_unknown_is_neither_right_nor_wrong():
 def test_of_an_object_that_reaches_into_the_unknown_the_known_part_counts():
     truth = np.zeros((40, 40), np.int32)
     truth[5:15, 8:24] = 1
-    ignore = np.zeros((40, 40), bool)
-    ignore[:, 20:] = True
-    image = TrainingImage(
-        np.zeros((40, 40, 3), np.uint8), truth, ignore, np.ones(1), ""
-    )
+    image = known_up_to_20(truth)
     assert _compare(image, truth) == (1.0, 1.0)
     # Of 12 known columns the 6 that are not found are missed.
     assert _compare(image, np.where(np.arange(40) < 14, 0, truth))[0] == 0.5

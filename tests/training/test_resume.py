@@ -150,7 +150,7 @@ def test_resume_wants_the_base_that_the_run_started_from(images, recipe, tmp_pat
     train(images, val=images, base=base, **options)
     with pytest.raises(ValueError, match=f"{base.info.name}; give it as the base"):
         train(images, val=images, resume=True, **options)
-    with pytest.raises(ValueError, match="started without a base"):
+    with pytest.raises(ValueError, match="started without a base; give none, or start"):
         train(images, val=images, base=base, resume=True, **options | {"out": first})
     assert train(images, val=images, base=base, resume=True, **options).steps == 6
 

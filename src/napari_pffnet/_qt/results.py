@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from operator import methodcaller
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
@@ -342,7 +341,7 @@ def _put(
 def _forget_strokes(layer: Labels) -> None:
     """Leave napari's undo nothing: its strokes hold numbers of other objects now."""
     # napari has no public way that leaves the tool in the user's hand.
-    methodcaller("_reset_history")(layer)
+    layer._reset_history()  # noqa: SLF001
 
 
 def _metadata(loaded: Loaded, image_name: str) -> dict[str, Any]:

@@ -66,7 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         console.warn(
             "pffnet: the memory does not suffice; close other programs, or use smaller "
-            "tiles (--tile 256)."
+            "tiles (--tile 256); to train, make batch_size, crop_size or "
+            "validation_size smaller in a recipe (--recipe)."
         )
         return console.FAILED
     except KeyboardInterrupt:

@@ -126,16 +126,6 @@ def train(
     except training.TrainingError as error:
         console.warn(f"pffnet: {error}")
         return console.FAILED
-    except (MemoryError, RuntimeError) as error:
-        from napari_pffnet.segmentation.memory import is_out_of_memory
-
-        if not is_out_of_memory(error):
-            raise
-        console.warn(
-            "pffnet: the memory does not suffice; close other programs, or make "
-            "batch_size, crop_size or validation_size smaller in a recipe (--recipe)."
-        )
-        return console.FAILED
     if is_first and not quiet:
         console.tell(_summary(result))
     return console.OK

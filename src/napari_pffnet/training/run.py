@@ -174,7 +174,11 @@ def find_saved_state(
 def _check_base(out: Path, was: str | None, base: Model | None) -> None:
     """Make sure that a run goes on from a base, which images are read for, or none."""
     if was is not None and bool(was) != (base is not None):
-        told = f"from {was}; give it as the base again" if was else "without a base"
+        told = (
+            f"from {was}; give it as the base again"
+            if was
+            else "without a base; give none"
+        )
         raise ValueError(
             f"The run beside {out} started {told}, or start anew without resume."
         )
