@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 
 from napari.layers import Image, Labels
 from pydantic import BaseModel, ConfigDict
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import (
     QCheckBox,
     QFormLayout,
-    QFrame,
     QLabel,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -33,6 +31,7 @@ from napari_pffnet._qt.review_run import ReviewRun
 from napari_pffnet._qt.review_training import TrainingPanel
 from napari_pffnet._qt.review_trust import TrustPanel
 from napari_pffnet._qt.reviews import earlier_review, open_review
+from napari_pffnet._qt.scrolled_column import ScrolledColumn
 from napari_pffnet._qt.settings import read_choices, write_choices
 from napari_pffnet._qt.viewer import own_viewer
 
@@ -126,14 +125,9 @@ class ReviewWidget(QWidget):
         for part in (self.review_button, self.status, self.objects, *self.folded):
             layout.addWidget(part)
         layout.addStretch()
-        area = QScrollArea(self)
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(inside)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(area)
+        outer.addWidget(ScrolledColumn(inside, self))
 
     def _connect(self) -> None:
         self.review_button.clicked.connect(self._on_review_clicked)

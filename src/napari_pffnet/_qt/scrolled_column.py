@@ -5,9 +5,6 @@ from __future__ import annotations
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
 
-_LOWEST = 260
-"""Pixels that stay when other docks take their place: down to the button of Segment."""
-
 
 class ScrolledColumn(QScrollArea):
     """Shows a widget, with a bar where the screen or the dock is too low for it.
@@ -18,11 +15,15 @@ class ScrolledColumn(QScrollArea):
         What is shown.
     parent
         The dock's widget.
+    lowest
+        Pixels that stay when other docks take their place.
     """
 
-    def __init__(self, content: QWidget, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, content: QWidget, parent: QWidget | None = None, *, lowest: int = 120
+    ) -> None:
         super().__init__(parent)
-        self._content = content
+        self._content, self._lowest = content, lowest
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -34,7 +35,7 @@ class ScrolledColumn(QScrollArea):
         """Keep the fields from being cut off at the side."""
         least = self._content.minimumSizeHint()
         bar = self.verticalScrollBar().sizeHint().width()
-        return QSize(least.width() + bar, min(least.height(), _LOWEST))
+        return QSize(least.width() + bar, min(least.height(), self._lowest))
 
     def sizeHint(self) -> QSize:
         """Ask for all of the content."""

@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from napari_pffnet.messages import FolderRequest, SegmentRequest
 
 _NAME = "segment"
+_LOWEST = 260
+"""Pixels of its height: down to the button."""
 _CANCELLED_SKIPPING = (
     "Cancelled. What was done is kept; Segment goes on with the other images."
 )
@@ -124,7 +126,7 @@ class SegmentWidget(QWidget):
         layout.addStretch()
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(ScrolledColumn(content, self))
+        outer.addWidget(ScrolledColumn(content, self, lowest=_LOWEST))
 
     def _build_menu(self) -> QPushButton:
         actions = {

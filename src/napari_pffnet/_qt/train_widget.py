@@ -6,15 +6,12 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QApplication,
     QFileDialog,
-    QFrame,
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -25,6 +22,7 @@ from napari_pffnet._qt.check_panel import CheckPanel
 from napari_pffnet._qt.jobs import Done, jobs
 from napari_pffnet._qt.keep_panel import KeepPanel
 from napari_pffnet._qt.model_choice import ModelChoice
+from napari_pffnet._qt.scrolled_column import ScrolledColumn
 from napari_pffnet._qt.settings import read_choices, write_choices
 from napari_pffnet._qt.training_folder import as_command, as_python, save_folder
 from napari_pffnet._qt.training_form import TrainingForm
@@ -102,18 +100,9 @@ class TrainWidget(QWidget):
         self._run_place = QVBoxLayout()
         column.addLayout(self._run_place, stretch=1)
         column.addStretch()
-        self._add_scrolled(inside)
-
-    def _add_scrolled(self, inside: QWidget) -> None:
-        """Small screens do not show all of it at once."""
-        area = QScrollArea(self)
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(inside)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(area)
+        layout.addWidget(ScrolledColumn(inside, self))
 
     @cached_property
     def run_view(self) -> TrainingRunView:
