@@ -1,5 +1,8 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as numbers
 
 from napari_pffnet.config import NormalizationConfig
 from napari_pffnet.data import normalize as module
@@ -98,3 +101,20 @@ def test_stacks_share_limits():
 def test_large_integers_keep_their_signal():
     image = ramp(0, 100, np.int64) + 2**40
     assert normalize(image)[50, 0, 0] == pytest.approx(0.5, abs=0.02)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    numbers.arrays(
+        st.sampled_from([np.dtype(t) for t in ("?", "u1", "i1", "u2", ">i2")]),
+        st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 3)),
+    ),
+    st.booleans(),
+)
+def test_integers_that_are_counted_have_the_limits_of_floats_that_are_sorted(
+    image, rgb
+):
+    counted = intensity_limits(image, rgb=rgb)
+    expected = intensity_limits(image.astype(np.float64), rgb=rgb)
+    assert counted.low == pytest.approx(expected.low)
+    assert counted.high == pytest.approx(expected.high)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from napari_pffnet.config import NormalizationConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 _F = TypeVar("_F", bound=np.floating)
@@ -154,10 +156,10 @@ def _channel_limits(
     neighbours: NDArray[np.generic],
     config: NormalizationConfig,
 ) -> tuple[float, float]:
-    values = _finite(sample)
+    values = _finite(_exact(sample))
     if values.size == 0:
         return 0.0, 0.0
-    low, high = np.percentile(values, [config.low, config.high])
+    low, high = _percentiles(values, [config.low, config.high])
     if high <= low:
         low, high = values.min(), values.max()
     high = max(high, low + config.noise_factor * _noise(sample, neighbours))
@@ -168,16 +170,38 @@ def _noise(sample: NDArray[np.generic], neighbours: NDArray[np.generic]) -> floa
     """Return the median absolute difference of neighbouring pixels along X."""
     # Some rows are enough to tell it, and sorting is what takes time here.
     every = max(1, sample.size // _NOISE_SAMPLE)
-    sample, neighbours = (a[..., ::every, :, :] for a in (sample, neighbours))
-    left = _unmasked(sample[..., : neighbours.shape[-2], :], np.float64)
+    left, right = (_exact(a[..., ::every, :, :]) for a in (sample, neighbours))
     with np.errstate(invalid="ignore"):
-        differences = _finite(np.abs(left - _unmasked(neighbours, np.float64)))
-    return float(np.median(differences)) if differences.size else 0.0
+        differences = _finite(np.abs(left[..., : right.shape[-2], :] - right))
+    return float(_percentiles(differences, [50])[0]) if differences.size else 0.0
 
 
-def _finite(values: NDArray[np.generic]) -> NDArray[np.float64]:
-    flat = _unmasked(values, np.float64).ravel()
-    return flat[np.isfinite(flat)]
+def _exact(values: NDArray[np.generic]) -> NDArray[Any]:
+    """Copy to a type that holds them and their differences: int32 or float64."""
+    small = values.dtype.kind in "bui" and values.dtype.itemsize <= 2
+    if small and not np.ma.isMaskedArray(values):
+        return values.astype(np.int32)
+    return _unmasked(values, np.float64)
+
+
+def _finite(values: NDArray[Any]) -> NDArray[Any]:
+    """Return those that are finite, in one row."""
+    flat = values.ravel()
+    return flat if flat.dtype.kind == "i" else flat[np.isfinite(flat)]
+
+
+def _percentiles(values: NDArray[Any], percents: Sequence[float]) -> NDArray[Any]:
+    """Return what `numpy.percentile` does; integers are counted, not sorted."""
+    if values.dtype.kind == "f":
+        return np.asarray(np.percentile(values, percents))
+    least = values.min()
+    so_far = np.bincount(values - least).cumsum()
+    place = np.array(percents) / 100 * (len(values) - 1)
+    lower, upper = (
+        least + np.searchsorted(so_far, rank, side="right")
+        for rank in (np.floor(place), np.ceil(place))
+    )
+    return np.asarray(lower + (upper - lower) * (place % 1))
 
 
 def _unmasked(values: NDArray[np.generic], dtype: type[_F]) -> NDArray[_F]:

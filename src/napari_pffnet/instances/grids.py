@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     FloatArray = NDArray[np.floating[Any]]
-    # Along an axis, for each pixel centre: the cells around it, and how far it is from
-    # the first to the second.
-    Cells = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
+
+
+_AT_ONCE = 512
+"""Masks whose weights are found at once: each takes more memory than the mask."""
 
 
 def windows_of(boxes_xyxy: FloatArray, shape: tuple[int, int]) -> NDArray[np.int64]:
@@ -30,44 +31,51 @@ def paste(
     grids: FloatArray, boxes_xyxy: FloatArray, windows: NDArray[np.int64]
 ) -> list[NDArray[np.bool_]]:
     """Evaluate (N, M, M) masks at the pixel centres of their (N, 4) windows."""
-    x0, y0, x1, y1 = np.asarray(boxes_xyxy, np.float64).reshape(-1, 4).T
-    rows = _cells(windows[:, 0], windows[:, 2], y0, y1, grids.shape[-1])
-    columns = _cells(windows[:, 1], windows[:, 3], x0, x1, grids.shape[-1])
-    return [_sample(*mask) for mask in zip(grids, rows, columns, strict=True)]
+    edges = np.asarray(boxes_xyxy, np.float64).reshape(-1, 4)
+    masks: list[NDArray[np.bool_]] = []
+    for begin in range(0, len(grids), _AT_ONCE):
+        some = slice(begin, begin + _AT_ONCE)
+        masks += _paste(grids[some], edges[some].T, windows[some].T)
+    return masks
 
 
-def _sample(grid: FloatArray, row: Cells, column: Cells) -> NDArray[np.bool_]:
-    low, high, part = row
-    upper = grid.take(low, 0)
-    rows = upper + (grid.take(high, 0) - upper) * part[:, None]
-    low, high, part = column
-    left = rows.take(low, 1)
-    return np.asarray(left + (rows.take(high, 1) - left) * part > 0.5)
+def _paste(
+    grids: FloatArray, edges: NDArray[np.float64], windows: NDArray[np.int64]
+) -> Iterator[NDArray[np.bool_]]:
+    x0, y0, x1, y1 = edges
+    rows = _weights(windows[0], windows[2], y0, y1, grids.shape[-1])
+    columns = _weights(windows[1], windows[3], x0, x1, grids.shape[-1])
+    for grid, down, across in zip(grids, rows, columns, strict=True):
+        yield down @ grid @ across.T > 0.5
 
 
-def _cells(
+def _weights(
     first: NDArray[np.int64],
     last: NDArray[np.int64],
     start: NDArray[np.float64],
     stop: NDArray[np.float64],
     cells: int,
-) -> Iterator[Cells]:
-    """Find the cells of (N,) masks along an axis, all at once: they are many.
+) -> Iterator[NDArray[np.float32]]:
+    """Yield what each cell of a mask counts at its pixel centres, (pixels, cells).
 
-    Mask ``i`` has the pixels from ``first[i]`` to ``last[i]``, and its box reaches from
-    ``start[i]`` to ``stop[i]``.
+    Mask ``i`` has along an axis the pixels from ``first[i]`` to ``last[i]``, and its
+    box reaches from ``start[i]`` to ``stop[i]``.  Those of all are found at once, as
+    they are many.
     """
     counts = last - first
     ends = counts.cumsum()
     mask = np.repeat(np.arange(len(counts)), counts)
-    pixel = np.arange(len(mask)) - (ends - counts - first)[mask]
+    pixel = np.arange(len(mask))
     scale = cells / np.maximum(stop - start, 1e-6)
-    place = (pixel + (0.5 - start)[mask]) * scale[mask] - 0.5
-    place = place.clip(0, cells - 1)
+    inside = pixel - (ends - counts - first)[mask]
+    place = ((inside + (0.5 - start)[mask]) * scale[mask] - 0.5).clip(0, cells - 1)
     low = place.astype(np.int64)
-    high, part = np.minimum(low + 1, cells - 1), (place - low).astype(np.float32)
+    # One cell more, for what would count nothing beyond the last one.
+    weights = np.zeros((len(mask), cells + 1), np.float32)
+    weights[pixel, low + 1] = place - low
+    weights[pixel, low] = 1 - weights[pixel, low + 1]
     for begin, end in pairwise([0, *ends.tolist()]):
-        yield low[begin:end], high[begin:end], part[begin:end]
+        yield weights[begin:end, :cells]
 
 
 def mask_extent(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:

@@ -132,13 +132,12 @@ class Instances:
             labels[y0:y1, x0:x1] == i
             for i, (y0, x0, y1, x1) in zip(ids, boxes, strict=True)
         ]
-        n = len(ids)
         return cls._from_windows(
             crops,
             boxes,
-            np.ones(n) if class_ids is None else class_ids,
-            np.ones(n) if scores is None else scores,
-            np.full(n, np.nan) if qualities is None else qualities,
+            np.ones(len(ids)) if class_ids is None else class_ids,
+            np.ones(len(ids)) if scores is None else scores,
+            np.full(len(ids), np.nan) if qualities is None else qualities,
             (labels.shape[0], labels.shape[1]),
         )
 
@@ -174,7 +173,7 @@ class Instances:
         windows = windows_of(boxes_xyxy, shape)
         crops = paste(probabilities, boxes_xyxy, windows)
         found = cls._from_windows(crops, windows, class_ids, scores, qualities, shape)
-        return found.select(found.areas > 0)
+        return found.drop_empty()
 
     @classmethod
     def concat(cls, parts: Sequence[Self]) -> Self:
@@ -227,12 +226,9 @@ class Instances:
 
     # ------------------------------------------------------------- changed
 
-    def select(self, index: ArrayLike) -> Self:
+    def select(self, index: Sequence[int] | IntArray | BoolArray) -> Self:
         """Return the candidates at ``index``: positions, in their order, or a mask."""
-        positions = np.asarray(index)
-        if positions.dtype == np.bool_:
-            positions = np.flatnonzero(positions)
-        positions = positions.astype(np.int64)
+        positions = np.arange(len(self))[index]
         return self._from_windows(
             [self.mask(i) for i in positions.tolist()],
             self.boxes[positions],
@@ -241,6 +237,11 @@ class Instances:
             self.qualities[positions],
             self.shape,
         )
+
+    def drop_empty(self) -> Self:
+        """Leave out candidates without a pixel."""
+        has_pixels = self.areas > 0
+        return self if has_pixels.all() else self.select(has_pixels)
 
     def shift(self, dy: int, dx: int, shape: Shape) -> Self:
         """Move all candidates into an image of ``shape``; what lies outside is cut."""
@@ -252,8 +253,7 @@ class Instances:
             for i in range(len(self))
         ]
         values = (self.class_ids, self.scores, self.qualities)
-        shifted = self._from_windows(crops, inside, *values, shape)
-        return shifted.select(shifted.areas > 0)
+        return self._from_windows(crops, inside, *values, shape).drop_empty()
 
     def cut(self, index: IntArray, masks: Sequence[BoolArray]) -> Self:
         """Return candidates with less of their masks; windows shrink to their pixels.

@@ -180,34 +180,34 @@ class BoxBranch(nn.Module):
         ``pyramid`` holds P2..P5 of that image alone; candidates of a score below
         ``least_score`` and the limits are left out.
         """
-        boxes, probabilities = [], []
+        logits, deltas = [], []
         for part in proposals.split(self._chunk):
             output = self(pyramid, part, torch.zeros_like(part[:, 0]))
-            refined = self.refine(part[:, None], output.deltas)
-            boxes.append(box_ops.clip(refined, shape_yx)[:, 1:])
-            probabilities.append(output.class_logits.softmax(1)[:, 1:])
-        if not boxes:
+            logits.append(output.class_logits)
+            deltas.append(output.deltas)
+        if not deltas:
             none = proposals.new_zeros(0)
             return proposals, none.long(), none
+        scores = torch.cat(logits).softmax(1)[:, 1:]
         least = max(least_score, self._limits.min_score)
-        chosen, category, score = self._select(
-            torch.cat(boxes), torch.cat(probabilities), least
+        roi, category = torch.nonzero(scores >= least, as_tuple=True)
+        refined = self.refine(proposals[roi], torch.cat(deltas)[roi, category + 1])
+        boxes, category, score = self._select(
+            box_ops.clip(refined, shape_yx), category, scores[roi, category]
         )
         # Means of boxes at the border may lie beyond it by a rounding.
-        return box_ops.clip(chosen, shape_yx), category, score
+        return box_ops.clip(boxes, shape_yx), category + 1, score
 
     def _select(
-        self, boxes: Tensor, scores: Tensor, least: float
+        self, boxes: Tensor, category: Tensor, score: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Threshold, NMS and votes, class by class; (P, C, 4) and (P, C)."""
-        roi, category = torch.nonzero(scores >= least, as_tuple=True)
-        chosen, score = boxes[roi, category], scores[roi, category]
-        usable = box_ops.has_extent(chosen)
-        chosen, score, category = chosen[usable], score[usable], category[usable]
-        keep = batched_nms(chosen, score, category, self._limits.nms_iou)
+        """NMS and votes, category by category; (N, 4), (N,) and (N,)."""
+        usable = box_ops.has_extent(boxes)
+        boxes, category, score = boxes[usable], category[usable], score[usable]
+        keep = batched_nms(boxes, score, category, self._limits.nms_iou)
         keep = keep[: self._limits.per_image]
-        moved = vote(chosen, score, category, self._limits.vote_iou)
-        return moved[keep], category[keep] + 1, score[keep]
+        moved = vote(boxes, score, category, self._limits.vote_iou)
+        return moved[keep], category[keep], score[keep]
 
 
 def true_boxes(rois: SampledRoIs, targets: list[ImageTarget]) -> Tensor:

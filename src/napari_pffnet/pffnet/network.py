@@ -277,4 +277,4 @@ class PFFNet(nn.Module):
             for side in images.shape[-2:]
         ]
         padded = F.pad(images, (0, padding[1], 0, padding[0]))
-        return (padded - self.mean) / self.std
+        return (padded - self.mean).div_(self.std)

@@ -8,6 +8,8 @@ from torch import Tensor
 
 _SPREAD = 0.03
 """Of the loss of IoU with which a vote loses its weight."""
+_UNITS = 8
+"""Of a pixel, in which places of boxes are compared."""
 
 
 def batched_nms(boxes: Tensor, scores: Tensor, groups: Tensor, iou: float) -> Tensor:
@@ -101,21 +103,43 @@ def _rivals(boxes: Tensor, iou: float) -> tuple[Tensor, Tensor]:
     Sides of such boxes differ by a factor of at most ``1 / iou``, and their centres
     by no more than ``(1 / iou - 1)`` of either's side: only those are looked at.
     """
-    by_x = (boxes[:, 0] + boxes[:, 2]).argsort()
-    x0, y0, x1, y1 = boxes[by_x].unbind(1)
-    x, y = (x0 + x1) / 2, (y0 + y1) / 2
-    reach = (1 / iou - 1) * (1 + 1e-3)
-    last = torch.searchsorted(x, x + reach * (x1 - x0), right=True)
-    here = torch.arange(len(x), device=boxes.device)
-    counts = last - here - 1
-    left = torch.repeat_interleave(here, counts)
-    starts = counts.cumsum(0) - counts - here - 1
-    right = torch.arange(len(left), device=boxes.device) - starts[left]
-    near = (y[left] - y[right]).abs() <= (reach * (y1 - y0))[left]
-    left, right = by_x[left[near]], by_x[right[near]]
+    if not len(boxes):
+        none = torch.empty(0, dtype=torch.int64, device=boxes.device)
+        return none, none
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    reach = (1 / iou - 1) * (1 + 1e-3) * (boxes[:, 2:] - boxes[:, :2])
+    left, right = _neighbours(centres, reach)
+    near = (centres[left, 1] - centres[right, 1]).abs() <= reach[left, 1]
+    left, right = left[near], right[near]
     rivals = _overlaps(boxes[left], boxes[right]) > iou
     left, right = left[rivals], right[rivals]
     return torch.minimum(left, right), torch.maximum(left, right)
+
+
+def _neighbours(centres: Tensor, reach: Tensor) -> tuple[Tensor, Tensor]:
+    """Return pairs, each once, and all that are as near as (N, 2) ``reach`` in x, y.
+
+    The plane is cut into strips, so high that such pairs are in one of them or in two
+    that touch, and the strips are laid end to end: neighbours are found by bisection.
+    """
+    height = reach[:, 1].max().clamp(min=1 / _UNITS)
+    strip = (centres[:, 1] / height).floor().long()
+    # Whole numbers, as the strips become too long for floats.
+    x = (centres[:, 0] * _UNITS).floor().long()
+    far = (reach[:, 0] * _UNITS).ceil().long() + 1
+    length = x.max() - x.min() + 2 * far.max()
+    place, order = (strip * length + x).sort()
+    far, below = far[order], place + length
+    edges = torch.stack([place + far + 1, below - far, below + far + 1])
+    end, first_below, end_below = torch.searchsorted(place, edges)
+    here = torch.arange(len(order), device=order.device)
+    first = torch.cat([here + 1, first_below])
+    counts = torch.cat([end, end_below]) - first
+    left = here.repeat(2).repeat_interleave(counts)
+    before = counts.cumsum(0) - counts
+    right = torch.arange(len(left), device=order.device)
+    right += (first - before).repeat_interleave(counts)
+    return order[left], order[right]
 
 
 def _overlaps(boxes: Tensor, others: Tensor) -> Tensor:

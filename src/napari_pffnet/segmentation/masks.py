@@ -63,7 +63,7 @@ def sample_instances(
         qualities=found.qualities.numpy(),
         shape=shape,
     )
-    return sampled.select(sampled.areas > 0)
+    return sampled.drop_empty()
 
 
 def _sample_pixels(
