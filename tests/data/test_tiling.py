@@ -59,6 +59,27 @@ def test_cores_make_up_the_axis_and_have_context(size, margin, more):
         assert span.stop - span.start <= tile + 31
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_trimmed_tile_shows_a_part_and_answers_for_no_more(data):
+    tile = data.draw(st.sampled_from(make_tiles((900, 500), tile=256, margin=64)))
+    parts = [
+        slice(*sorted(data.draw(st.lists(st.integers(0, n), min_size=2, max_size=2))))
+        for n in tile.shape
+    ]
+    trimmed = tile.trim(*parts)
+    for whole, less, part in zip(
+        (tile.y, tile.x), (trimmed.y, trimmed.x), parts, strict=True
+    ):
+        assert less.start % 32 == 0
+        assert whole.start <= less.start <= whole.start + part.start
+        assert whole.start + part.stop <= less.stop <= whole.stop
+        assert less.start <= less.core_start <= less.core_stop <= less.stop
+        shown = set(range(less.start, less.stop))
+        core = set(range(whole.core_start, whole.core_stop))
+        assert set(range(less.core_start, less.core_stop)) == shown & core
+
+
 def test_every_centre_has_one_owner_and_more_only_within_the_slack():
     tiles = make_tiles((500, 500), tile=256, margin=64)
     centres = np.random.default_rng(0).uniform(0, 500, (300, 2))

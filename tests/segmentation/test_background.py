@@ -6,7 +6,7 @@ import pytest
 from napari_pffnet.data.normalize import normalize
 from napari_pffnet.data.readers import read_image, read_labels
 from napari_pffnet.segmentation import segment
-from napari_pffnet.segmentation.background import is_background
+from napari_pffnet.segmentation.background import busy_part, is_background
 
 from .bright import bright_model, discs
 
@@ -85,5 +85,35 @@ def test_empty_tiles_are_spared_and_the_result_is_the_same():
         results.append(segment(wide, model, **options))
         seen.append(len(model.network.seen))
     assert seen[0] < seen[1] / 2
+    np.testing.assert_array_equal(results[0].labels, results[1].labels)
+    np.testing.assert_array_equal(results[0].semantic, results[1].semantic)
+
+
+def test_what_is_even_at_the_edges_of_a_part_is_told():
+    image = background(0.01, 512)
+    image[200:220, 300:320] += 0.3
+    # The eighths of 64 pixels that lie before and behind it, but for a margin.
+    assert busy_part(image, 20) == (slice(172, 276), slice(236, 340))
+    image[:8, :8] += 0.3
+    assert busy_part(image, 20) == (slice(0, 276), slice(0, 340))
+
+
+def test_light_that_falls_off_is_no_edge():
+    image = background(0) + np.linspace(0, 0.05, 256, dtype=np.float32)[:, None, None]
+    assert not is_background(image)
+    assert busy_part(image, 20) == (slice(0, 256), slice(0, 256))
+
+
+def test_tiles_are_trimmed_to_what_they_show_and_the_result_is_the_same():
+    image, _ = discs((300, 300), 16, 34)
+    wide = np.pad(image, ((700, 900), (500, 1100)), constant_values=100)
+    results, seen = [], []
+    for skip in (True, False):
+        model = bright_model()
+        options = {"tile": 512, "diameter": 16, "all_tiles": not skip}
+        results.append(segment(wide, model, **options))
+        seen.append(sum(np.prod(shape) for shape in model.network.seen))
+    assert seen[0] < seen[1] / 10
+    assert len(results[0].objects) > 40
     np.testing.assert_array_equal(results[0].labels, results[1].labels)
     np.testing.assert_array_equal(results[0].semantic, results[1].semantic)

@@ -61,6 +61,13 @@ class Span:
         high = self.core_stop + slack if self.core_stop < self.size else np.inf
         return low - self.start, high - self.start
 
+    def trim(self, part: slice) -> Span:
+        """Return the strides of it that hold a part, which is counted from `start`."""
+        start = self.start + part.start // STRIDE * STRIDE
+        stop = min(self.stop, self.start + _round_up(part.stop))
+        core_start, core_stop = np.clip([self.core_start, self.core_stop], start, stop)
+        return Span(start, stop, int(core_start), int(core_stop), self.size)
+
     def cuts(self, low: NDArray[Any], high: NDArray[Any]) -> NDArray[np.bool_]:
         """Say which extents come within a pixel of an edge inside the image."""
         at_start = (low < self.start + 1) & (self.start > 0)
@@ -83,6 +90,13 @@ class Tile:
     def slices(self) -> tuple[slice, slice]:
         """Rows and columns that the network sees, to cut them from the image."""
         return slice(self.y.start, self.y.stop), slice(self.x.start, self.x.stop)
+
+    def trim(self, rows: slice, columns: slice) -> Tile:
+        """Return the strides of it that hold a part, counted from its corner.
+
+        It answers for no more than it shows.
+        """
+        return Tile(self.y.trim(rows), self.x.trim(columns))
 
     def owns(self, boxes_xyxy: NDArray[Any], *, slack: float = 0) -> NDArray[np.bool_]:
         """Say which of (N, 4) boxes have their centre in the core.

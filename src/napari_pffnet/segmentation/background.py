@@ -55,6 +55,43 @@ def is_background(pixels: NDArray[np.float32]) -> bool:
     return True
 
 
+def busy_part(pixels: NDArray[np.float32], margin: int) -> tuple[slice, slice]:
+    """Return rows and columns of what is not even background, and a margin around it.
+
+    Parameters
+    ----------
+    pixels
+        As of `is_background`, for which they are not.
+    margin
+        So many pixels of background stay where there are as many.
+    """
+    pixels = distinct_channels(pixels)
+    rows = _busy_rows(pixels, margin)
+    return rows, _busy_rows(pixels[rows].swapaxes(0, 1), margin)
+
+
+def _busy_rows(pixels: NDArray[np.float32], margin: int) -> slice:
+    size = len(pixels)
+    above, below = (_even_rows(side) for side in (pixels, pixels[::-1]))
+    if above + below >= size:
+        # Light that falls off slowly: each side is even for itself.
+        return slice(0, size)
+    return slice(max(0, above - margin), min(size, size - below + margin))
+
+
+def _even_rows(pixels: NDArray[np.float32]) -> int:
+    """Return how many of the first rows are background, in eighths of all."""
+    eighth = len(pixels) // 8
+    # Most tiles show something everywhere.
+    if not is_background(pixels[:eighth]):
+        return 0
+    even = 0
+    for more in (4, 2, 1):
+        if is_background(pixels[: (even + more) * eighth]):
+            even += more
+    return even * eighth
+
+
 def _block_means(pixels: NDArray[np.float32], side: int) -> NDArray[np.float32]:
     """Return the means of square blocks; what is left over at the ends is dropped."""
     rows, columns = (n // side for n in pixels.shape[:2])

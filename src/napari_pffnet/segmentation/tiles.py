@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_pffnet.instances import Instances
-from napari_pffnet.segmentation.background import is_background
+from napari_pffnet.segmentation.background import busy_part, is_background
 from napari_pffnet.segmentation.masks import to_instances
 from napari_pffnet.segmentation.semantic import ClassPatch, classes_of_core
 
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from napari_pffnet.data.tiling import Tile
     from napari_pffnet.segmentation.predictor import Predictor, TileOutput
     from napari_pffnet.segmentation.view import Scaled
+
+
+_OBJECTS_ACROSS = 4
+"""Of a tile that is trimmed, at least: what is even all across it lies in no object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,9 @@ def find_in_tiles(
     skip_background
         Spare the network tiles that hold nothing but an even background.
     """
-    seen = _read_ahead(scaled, tiles, skip_background=skip_background)
+    # The slack is half of what tiles see around their cores.
+    margin = round(2 * slack) if skip_background else None
+    seen = _read_ahead(scaled, tiles, margin)
     for batch in _batches(seen, predictor.batch):
         if batch[0].is_background:
             yield TileFound.nothing(batch[0].tile, scaled)
@@ -134,13 +140,23 @@ class _Seen:
 
 
 def _read_ahead(
-    scaled: Scaled, tiles: Sequence[Tile], *, skip_background: bool
+    scaled: Scaled, tiles: Sequence[Tile], margin: int | None
 ) -> Iterator[_Seen]:
-    """Read tile after tile, each while the one before it is at work."""
+    """Read tile after tile, each while the one before it is at work.
+
+    Unless ``margin`` is None, background is left out but for so many pixels around what
+    there is to see.
+    """
 
     def read(tile: Tile) -> _Seen:
         pixels = scaled.read(*tile.slices)
-        return _Seen(tile, pixels, skip_background and is_background(pixels))
+        if margin is None:
+            return _Seen(tile, pixels, is_background=False)
+        if is_background(pixels):
+            return _Seen(tile, pixels, is_background=True)
+        if min(pixels.shape[:2]) >= _OBJECTS_ACROSS * margin:
+            return _trimmed(tile, pixels, margin)
+        return _Seen(tile, pixels, is_background=False)
 
     with ThreadPoolExecutor(1, "reading") as reader:
         coming = reader.submit(read, tiles[0])
@@ -148,6 +164,14 @@ def _read_ahead(
             ready, coming = coming, reader.submit(read, tile)
             yield ready.result()
         yield coming.result()
+
+
+def _trimmed(tile: Tile, pixels: NDArray[np.float32], margin: int) -> _Seen:
+    trimmed = tile.trim(*busy_part(pixels, margin))
+    y, x = trimmed.y.start - tile.y.start, trimmed.x.start - tile.x.start
+    height, width = trimmed.shape
+    seen = pixels[y : y + height, x : x + width]
+    return _Seen(trimmed, seen, is_background=False)
 
 
 def _batches(tiles: Iterable[_Seen], most: int) -> Iterator[list[_Seen]]:
