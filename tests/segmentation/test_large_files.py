@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+import torch
 import zarr
 
 from napari_pffnet.config import OutputConfig, SegmentConfig
 from napari_pffnet.folders import image, plan_files, segment_files_iter
 from napari_pffnet.segmentation.run import finish
 
-from .bright import bright_model, discs
+from .bright import BrightThings, bright_model, discs
 
 FORMATS = ("tiff", "zarr", "csv", "parquet", "geojson", "coco", "rois")
 
@@ -106,3 +109,32 @@ def test_results_that_are_folders_are_replaced_when_asked(slide, tmp_path):
     with pytest.raises(ValueError, match="exists already"):
         run(slide, tmp_path)
     assert not run(slide, tmp_path, overwrite=True).failures
+
+
+class ShortOfMemory(BrightThings):
+    """Sees class 1 everywhere, until the memory ends at the third tile."""
+
+    def forward(self, images, **limits):
+        output = super().forward(images, **limits)
+        if len(self.seen) == 3:
+            raise torch.OutOfMemoryError
+        if len(self.seen) > 3:
+            return output
+        everywhere = torch.stack([-images[:, 0] - 1, images[:, 0] + 1], 1)
+        return replace(output, semantic_logits=everywhere)
+
+
+def test_nothing_is_left_of_classes_from_before_the_memory_ended(
+    slide, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(image, "LARGE_FROM", 1)
+    run(slide, tmp_path / "calm")
+    model = replace(bright_model(), network=ShortOfMemory())
+    config = SegmentConfig(tile=512, diameter=24)
+    plan = plan_files(
+        [slide], tmp_path / "short", config, OutputConfig(formats=FORMATS)
+    )
+    result = finish(segment_files_iter(plan, model, "sha"))
+    assert "memory" in result.records[0].notes[0]
+    for name, found in contents(tmp_path / "calm").items():
+        np.testing.assert_array_equal(contents(tmp_path / "short")[name], found)

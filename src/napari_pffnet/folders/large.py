@@ -149,6 +149,10 @@ class _Guarded:
             with explained(self.folder):
                 self.classes[index] = patch
 
+    def clear(self) -> None:
+        # Chunk by chunk; what is all zero leaves the disk.
+        self.classes[...] = 0
+
 
 # ------------------------------------------------------------------- files
 

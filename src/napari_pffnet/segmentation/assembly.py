@@ -30,6 +30,10 @@ class ClassMap(Protocol):
         """Write a part."""
         ...
 
+    def clear(self) -> None:
+        """Make all of it zero again, for a new attempt."""
+        ...
+
 
 class Assembly:
     """Collects what tiles found, in any order.

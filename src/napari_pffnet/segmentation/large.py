@@ -93,7 +93,7 @@ def segment_large_iter(
     image, model, config, channel_names, pixel_size_um
         As of `segment_iter`.
     classes
-        (Y, X) uint8 zeros, written part by part: a zarr array, for example.
+        (Y, X) uint8 zeros, written part by part, on a disk for example.
     wrap
         Changes how the tiles are found: see `find_objects`.
     """
@@ -133,3 +133,7 @@ class _Told:
     ) -> None:
         self._classes[index] = patch
         self.is_written = True
+
+    def clear(self) -> None:
+        self._classes.clear()
+        self.is_written = False

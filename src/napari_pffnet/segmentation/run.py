@@ -177,6 +177,8 @@ def _find_within_memory(
                 notes.append(f"The memory did not suffice; used {means}.")
             # Outside of the handler, which holds the tensors of the failure.
             torch.cuda.empty_cache()
+            if classes is not None:
+                classes.clear()
     finally:
         _move(model, model.device)
 
