@@ -98,7 +98,7 @@ class TrainConfig(Config):
         description="Decay a step of the running mean of the weights, which is then "
         "what is validated and written; 0: the weights themselves.",
     )
-    precision: Precision = Field("auto", description="auto: bfloat16 on CUDA.")
+    precision: Precision = Field("auto", description="auto: 16 bits on CUDA.")
     validate_every: PositiveInt = Field(500, description="Steps between validations.")
     patience: int = Field(
         0, ge=0, description="Stop after so many validations without gain; 0: never."

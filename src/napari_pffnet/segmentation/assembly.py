@@ -30,8 +30,12 @@ class ClassMap(Protocol):
         """Write a part."""
         ...
 
+
+class StoredClassMap(ClassMap, Protocol):
+    """One that outlives an attempt that has failed."""
+
     def clear(self) -> None:
-        """Make all of it zero again, for a new attempt."""
+        """Make all of it zero again."""
         ...
 
 

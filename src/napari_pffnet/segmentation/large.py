@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_pffnet.instances import Instances
-    from napari_pffnet.segmentation.assembly import ClassMap
+    from napari_pffnet.segmentation.assembly import StoredClassMap
     from napari_pffnet.segmentation.objects import FinderWrap
     from napari_pffnet.segmentation.result import SegmentationRecord, TileDone
     from napari_pffnet.segmentation.stack import Sliceable
@@ -79,7 +79,7 @@ def segment_large_iter(
     model: Model,
     config: SegmentConfig | None = None,
     *,
-    classes: ClassMap,
+    classes: StoredClassMap,
     channel_names: tuple[str, ...] = (),
     pixel_size_um: float | None = None,
     wrap: FinderWrap | None = None,
@@ -124,7 +124,7 @@ def segment_large_iter(
 class _Told:
     """A class map that knows whether anything was written into it."""
 
-    def __init__(self, classes: ClassMap) -> None:
+    def __init__(self, classes: StoredClassMap) -> None:
         self._classes = classes
         self.is_written = False
 

@@ -129,11 +129,19 @@ class Predictor:
 
 
 def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """Return the arithmetic of the network: ``auto`` is bfloat16 on CUDA."""
+    """Return the arithmetic of a network.
+
+    ``auto`` is bfloat16 on CUDA devices that have it, float16 on older ones, and
+    float32 elsewhere.
+    """
     if precision != "auto":
         chosen: torch.dtype = getattr(torch, precision)
         return chosen
-    return torch.bfloat16 if device.type == "cuda" else torch.float32
+    if device.type != "cuda":
+        return torch.float32
+    # torch says of older ones, too, that they support it, which they do slowly.
+    native = torch.cuda.get_device_capability(device) >= (8, 0)
+    return torch.bfloat16 if native else torch.float16
 
 
 def _in_float(found: Detections) -> Detections:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from napari_pffnet.segmentation.assembly import ClassMap
+    from napari_pffnet.segmentation.assembly import StoredClassMap
     from napari_pffnet.segmentation.objects import FinderWrap
     from napari_pffnet.segmentation.stack import Sliceable
     from napari_pffnet.segmentation.view import Plane
@@ -122,7 +122,7 @@ def find_iter(
     model: Model,
     config: SegmentConfig,
     *,
-    classes: ClassMap | None = None,
+    classes: StoredClassMap | None = None,
     wrap: FinderWrap | None = None,
 ) -> Generator[TileDone, None, Search]:
     """Search one plane for objects in steps; see `segment` and `find_objects`."""
@@ -158,7 +158,7 @@ def _find_within_memory(
     model: Model,
     config: SegmentConfig,
     notes: list[str],
-    classes: ClassMap | None,
+    classes: StoredClassMap | None,
     wrap: FinderWrap | None,
 ) -> Generator[TileDone, None, Outcome]:
     """Find the objects; where the memory ends, with less of it."""
@@ -188,7 +188,7 @@ def _find(
     model: Model,
     config: SegmentConfig,
     means: Means,
-    classes: ClassMap | None,
+    classes: StoredClassMap | None,
     wrap: FinderWrap | None,
 ) -> Generator[TileDone, None, Outcome]:
     _move(model, means.device)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from napari_pffnet.segmentation.predictor import choose_dtype
+
 if TYPE_CHECKING:
     from napari_pffnet.config import Precision
 
@@ -39,8 +41,7 @@ def choose_arithmetic(precision: Precision, device: torch.device) -> Arithmetic:
     Parameters
     ----------
     precision
-        ``"auto"`` is bfloat16 on CUDA devices that have it, float16 on other
-        CUDA devices, and float32 elsewhere.
+        See `choose_dtype`.
     device
         Where the network trains.
 
@@ -54,9 +55,4 @@ def choose_arithmetic(precision: Precision, device: torch.device) -> Arithmetic:
             f"precision 'float16' trains on CUDA only, not on {device.type}; "
             "use 'bfloat16', 'float32' or 'auto'."
         )
-    if precision != "auto":
-        return Arithmetic(device, getattr(torch, precision))
-    if device.type != "cuda":
-        return Arithmetic(device, torch.float32)
-    native = torch.cuda.get_device_capability(device) >= (8, 0)
-    return Arithmetic(device, torch.bfloat16 if native else torch.float16)
+    return Arithmetic(device, choose_dtype(precision, device))
