@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+from scipy.ndimage import find_objects
 
 from napari_pffnet.data.parts import (
     at_scale,
     busiest_part,
+    busiest_window,
     known_part,
     median_diameter,
 )
@@ -59,6 +61,44 @@ def test_the_busiest_part_holds_most_objects_and_cuts_none_unnoticed():
     assert part.class_ids.tolist() == [2, 3, 4]
     image = annotated(squares(40, (10, 10)))
     assert busiest_part(image, side=64) is image
+
+
+def busiest_in_the_plain_way(labels, side):
+    """Count the centres in the square around each object."""
+    centers = [[(a.start + a.stop) / 2 for a in w] for w in find_objects(labels)]
+    best, most = (0, 0), 0
+    for center in centers:
+        start = [
+            min(max(round(c - side / 2), 0), max(length - side, 0))
+            for c, length in zip(center, labels.shape, strict=True)
+        ]
+        inside = sum(
+            all(s <= c < s + side for s, c in zip(start, other, strict=True))
+            for other in centers
+        )
+        if inside > most:
+            best, most = tuple(start), inside
+    return tuple(slice(start, start + side) for start in best)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_busiest_window_is_found_as_in_the_plain_way(seed):
+    rng = np.random.default_rng(seed)
+    shape = rng.integers(10, 60, 2)
+    labels = np.zeros(shape, np.int32)
+    for number in range(1, rng.integers(2, 60)):
+        (y, x), (height, width) = rng.integers(0, shape), rng.integers(1, 9, 2)
+        labels[y : y + height, x : x + width] = number
+    image = annotated(np.unique(labels, return_inverse=True)[1].reshape(shape))
+    side = int(rng.integers(1, 40))
+    assert busiest_window(image, side=side) == busiest_in_the_plain_way(
+        image.labels, side
+    )
+
+
+def test_the_busiest_window_of_nothing_is_the_first():
+    nothing = annotated(np.zeros((50, 60)))
+    assert busiest_window(nothing, side=20) == (slice(0, 20), slice(0, 20))
 
 
 def test_an_image_at_another_scale_shows_the_same_objects():

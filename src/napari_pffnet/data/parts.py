@@ -85,22 +85,24 @@ def busiest_window(image: TrainingImage, *, side: int) -> tuple[slice, slice]:
     side
         Of the square, pixels.
     """
-    height, width = image.labels.shape
     centers = np.array(
         [
             [(axis.start + axis.stop) / 2 for axis in window]
             for window in find_objects(image.labels)
         ]
     ).reshape(-1, 2)
-    starts = [
-        (_start(y, side, height), _start(x, side, width)) for y, x in centers
-    ] or [(0, 0)]
-
-    def count(start: tuple[int, int]) -> int:
-        inside = (centers >= start) & (centers < np.add(start, side))
-        return int(inside.all(1).sum())
-
-    y, x = max(starts, key=count)
+    room = np.maximum(np.subtract(image.labels.shape, side), 0)
+    starts = np.round(centers - side / 2).clip(0, room).astype(int)
+    if not len(starts):
+        return slice(0, side), slice(0, side)
+    # How many centres lie above and to the left of each pixel.
+    before = np.zeros(np.add(image.labels.shape, 1), np.int32)
+    np.add.at(before, tuple(centers.astype(int).T + 1), 1)
+    for axis in (0, 1):
+        before.cumsum(axis, np.int32, before)
+    (y0, x0), (y1, x1) = starts.T, np.minimum(starts + side, image.labels.shape).T
+    inside = before[y1, x1] - before[y0, x1] - before[y1, x0] + before[y0, x0]
+    y, x = starts[inside.argmax()].tolist()
     return slice(y, y + side), slice(x, x + side)
 
 
@@ -133,10 +135,6 @@ def median_diameter(image: TrainingImage) -> float | None:
 
 def _padded(found: NDArray[np.intp], margin: int, length: int) -> slice:
     return slice(max(found[0] - margin, 0), min(found[-1] + 1 + margin, length))
-
-
-def _start(center: float, side: int, length: int) -> int:
-    return int(np.clip(round(center - side / 2), 0, max(length - side, 0)))
 
 
 def _nearest(values: NDArray[_S], size: list[int]) -> NDArray[_S]:

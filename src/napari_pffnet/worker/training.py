@@ -16,7 +16,11 @@ from napari_pffnet.training import (
 from napari_pffnet.training.base import effective_recipe
 from napari_pffnet.training.data import hold_out
 from napari_pffnet.weights import load_model
-from napari_pffnet.worker.training_images import read_images, write_preview
+from napari_pffnet.worker.training_images import (
+    preview_window,
+    read_images,
+    write_preview,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -88,6 +92,7 @@ def _tell(
 ) -> Generator[Body, None, TrainingResult]:
     """Pass on what the window shows of each step; return the result."""
     (shown, *_), *_ = data.validation.values()
+    window = preview_window(shown)
     try:
         while True:
             try:
@@ -99,9 +104,8 @@ def _tell(
                 yield _loss(step)
             elif isinstance(step, ValidationStep):
                 path = folder / f"preview {step.step}.npy"
-                yield _score(step).model_copy(
-                    update={"preview": write_preview(shown, step.example, path)}
-                )
+                preview = write_preview(shown, step.example, path, window=window)
+                yield _score(step).model_copy(update={"preview": preview})
     finally:
         steps.close()
 

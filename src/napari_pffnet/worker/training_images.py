@@ -74,10 +74,24 @@ def read_images(request: TrainRequest, recipe: Recipe) -> ReadImages:
     return ReadImages(tuple(images), tuple(notes))
 
 
+def preview_window(image: TrainingImage) -> tuple[slice, slice]:
+    """Return rows and columns of the part of an image that the window shows.
+
+    It is the one with the most objects.
+    """
+    # Of a long strip a square: it is shown larger.
+    side = min(max(PREVIEW_LEAST, min(image.labels.shape)), PREVIEW_SIDE)
+    return busiest_window(image, side=side)
+
+
 def write_preview(
-    image: TrainingImage, found: NDArray[np.int32], path: Path
+    image: TrainingImage,
+    found: NDArray[np.int32],
+    path: Path,
+    *,
+    window: tuple[slice, slice],
 ) -> ArrayFile:
-    """Write what was found in the part of an image with the most objects.
+    """Write what was found in a part of an image.
 
     Parameters
     ----------
@@ -88,10 +102,9 @@ def write_preview(
     path
         ``.npy`` to write: (3, Y, X) int32 of found labels, true labels, and the
         picture as 0xRRGGBB.
+    window
+        Rows and columns of that part.
     """
-    # Of a long strip a square: it is shown larger.
-    side = min(max(PREVIEW_LEAST, min(image.labels.shape)), PREVIEW_SIDE)
-    window = busiest_window(image, side=side)
     colors = np.round(image.unit_image[window] * 255).astype(np.int32)
     red, green, blue = (
         colors[..., 0],
