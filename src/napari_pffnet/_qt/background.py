@@ -29,11 +29,16 @@ class Background(QObject):
     def __init__(self, function: Callable[[], object]) -> None:
         super().__init__()
         self._function = function
+        # Not of a thread pool: napari would wait for it when it closes.
+        self._thread = Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
         """Run the function."""
-        # Not of a thread pool: napari would wait for it when it closes.
-        Thread(target=self._run, daemon=True).start()
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Return when the function has ended; its outcome arrives later."""
+        self._thread.join()
 
     def _run(self) -> None:
         outcome: object

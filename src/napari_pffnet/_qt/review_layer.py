@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,7 +69,7 @@ class ReviewLayer(QObject):
         self._is_ours = False
         self._bound: list[Callable[..., None]] = []
         self._is_painted = self._is_repainted = False
-        self._background: Background | None = None
+        self._writing: Background | None = None
         self._adoption = _timer(self, _PAUSE_MS, self.sync)
         self._painting = _timer(self, 0, self.sync)
         self._view = _timer(self, _VIEW_PAUSE_MS, self._write_view)
@@ -105,9 +106,7 @@ class ReviewLayer(QObject):
                 getattr(self.layer.events, name).disconnect(slot)
         self._adoption.stop()
         self._painting.stop()
-        if self._view.isActive():
-            self._view.stop()
-            self._write_view()
+        self._finish_view()
 
     # ------------------------------------------------------------- steps
 
@@ -233,11 +232,37 @@ class ReviewLayer(QObject):
         self.changed.emit()
 
     def _write_view(self) -> None:
+        """Write what other programs read, while the user goes on."""
+        if self._writing is not None:
+            # One at a time, or an older state could come last.
+            self._view.start()
+            return
         labels, table = self.session.labels.copy(), self.session.table.copy()
-        # Kept, or it would be gone before it is done.
-        self._background = Background(lambda: self.folder.write_view(labels, table))
-        self._background.raised.connect(_on_view_failed)
-        self._background.start()
+        self._writing = Background(partial(self.folder.write_view, labels, table))
+        self._writing.returned.connect(self._on_view_written)
+        self._writing.raised.connect(self._on_view_failed)
+        self._writing.start()
+
+    def _finish_view(self) -> None:
+        """Return when the last state is written."""
+        if self._writing is not None:
+            self._writing.wait()
+        if self._view.isActive():
+            self._view.stop()
+            try:
+                self.folder.write_view(self.session.labels, self.session.table)
+            except (ValueError, OSError) as error:
+                self._on_view_failed(error)
+
+    def _on_view_written(self) -> None:
+        self._writing = None
+
+    def _on_view_failed(self, error: Exception) -> None:
+        self._writing = None
+        # The steps themselves are safe; this is only what other programs read.
+        _log.warning(
+            "labels.tif and objects.csv of the review were not written: %s", error
+        )
 
     # ------------------------------------------------------------- napari's events
 
@@ -268,8 +293,3 @@ def _timer(parent: QObject, pause_ms: int, slot: Callable[[], None]) -> QTimer:
     timer.setInterval(pause_ms)
     timer.timeout.connect(slot)
     return timer
-
-
-def _on_view_failed(error: object) -> None:
-    # The steps themselves are safe; this is only what other programs read.
-    _log.warning("labels.tif and objects.csv of the review were not written: %s", error)

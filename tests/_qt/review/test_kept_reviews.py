@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from operator import attrgetter
+from threading import Event, Timer
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from napari_pffnet._qt.layers import features_from_table
 from napari_pffnet._qt.review_object import ACTIONS
 from napari_pffnet._qt.review_widget import ReviewWidget
 from napari_pffnet._qt.reviews import find_session, load_session
+from napari_pffnet.review.store import ReviewFolder
 from napari_pffnet.review.table import measure_plane
 
 from .conftest import add_layers, click, open_widget, progress, squares, table_of
@@ -101,6 +103,37 @@ def test_other_programs_find_the_state(widget, layer, qtbot):
 
     qtbot.waitUntil(is_written, timeout=5000)
     assert (folder / "labels.tif").exists()
+
+
+def test_the_state_for_others_is_written_one_at_a_time(
+    viewer, layer, qtbot, monkeypatch
+):
+    started, written, gate = [], [], Event()
+
+    def write(_: ReviewFolder, labels: NDArray[np.int32], table: pd.DataFrame) -> None:
+        verdicts = int((table["verdict"] != "").sum())
+        started.append(verdicts)
+        assert gate.wait(10)
+        written.append(verdicts)
+
+    monkeypatch.setattr(ReviewFolder, "write_view", write)
+    monkeypatch.setattr("napari_pffnet._qt.review_layer._VIEW_PAUSE_MS", 10)
+    widget = open_widget(viewer)
+    widget.review_button.click()
+    click(widget, "accept")
+    qtbot.waitUntil(lambda: started == [1])
+    click(widget, "accept")
+    qtbot.wait(100)
+    assert started == [1], "while the one before was still written"
+    gate.set()
+    qtbot.waitUntil(lambda: written == [1, 2])
+    gate.clear()
+    click(widget, "accept")
+    qtbot.waitUntil(lambda: started == [1, 2, 3])
+    click(widget, "accept")
+    Timer(0.1, gate.set).start()
+    widget.review_button.click()
+    assert written == [1, 2, 3, 4]
 
 
 def test_choices_are_kept_and_restored(viewer, widget):
