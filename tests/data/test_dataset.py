@@ -180,11 +180,6 @@ def test_images_of_any_size_are_taken(shape):
         assert len(target.boxes) == 0
 
 
-def test_length_is_that_of_the_run(cells):
-    options = config(iterations=10, accumulate=2, batch_size=3)
-    assert len(CropDataset([cells], options)) == 60
-
-
 def test_empty_crops_show_light_and_noise_but_no_object(cells):
     augment = AugmentConfig(empty=1)
     dataset = CropDataset([cells], TrainConfig(crop_size=64, augment=augment))

@@ -17,9 +17,7 @@ def recipe(share, classes=("nucleus",)):
 def test_the_samples_get_their_share_of_the_crops(images):
     sources = with_samples(images, None, recipe(0.25))
     assert len(sources.images) == len(images) + len(sample_names())
-    dataset = CropDataset(
-        sources.images, recipe(0.25).train, weights=sources.weights, length=1
-    )
+    dataset = CropDataset(sources.images, recipe(0.25).train, weights=sources.weights)
     assert dataset.chances[len(images) :].sum() == pytest.approx(0.25)
     assert np.ptp(dataset.chances[: len(images)]) == 0
 

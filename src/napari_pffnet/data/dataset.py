@@ -78,8 +78,6 @@ class CropDataset(torch.utils.data.Dataset[tuple[Tensor, ImageTarget]]):
         Size of the crops, augmentation and seed.
     weights
         Chance of each image, in any unit; by default all are equal.
-    length
-        What ``len`` says; by default the crops of the whole run.
     """
 
     def __init__(
@@ -88,7 +86,6 @@ class CropDataset(torch.utils.data.Dataset[tuple[Tensor, ImageTarget]]):
         config: TrainConfig,
         *,
         weights: Sequence[float] | None = None,
-        length: int | None = None,
     ) -> None:
         if not images:
             raise ValueError("No training images; give at least one image.")
@@ -105,14 +102,7 @@ class CropDataset(torch.utils.data.Dataset[tuple[Tensor, ImageTarget]]):
         self.images = images
         self.config = config
         self.chances = chances / chances.sum()
-        self.length = (
-            length or config.iterations * config.accumulate * config.batch_size
-        )
         self._objects = [_objects(image) for image in images]
-
-    def __len__(self) -> int:
-        """Return the number of crops of the whole run."""
-        return self.length
 
     def __getitem__(self, index: int) -> tuple[Tensor, ImageTarget]:
         """Return ``crop(index)``; every index is valid."""
@@ -177,8 +167,11 @@ class CropDataset(torch.utils.data.Dataset[tuple[Tensor, ImageTarget]]):
         side = self.config.crop_size
         pixels = _window_pixels(source.image, window)
         labels = _resample(_window_pixels(source.labels, window), side)
-        unknown = _resample(_window_unknown(source, window), side)
         outside = _resample(_window_outside(source, window), side)
+        unknown = outside
+        if source.ignore is not None:
+            ignore = _window_pixels(source.ignore, window)
+            unknown = np.logical_or(outside, _resample(ignore, side))
 
         image = _resize(pixels, side)
         image = augment_intensity(image, self.config.augment, rng)
@@ -231,16 +224,11 @@ def _window_pixels(array: NDArray[_S], window: Window) -> NDArray[_S]:
 
 
 def _window_outside(source: TrainingImage, window: Window) -> NDArray[np.bool_]:
-    return np.logical_not(
-        _window_pixels(np.ones(source.labels.shape, np.bool_), window)
-    )
-
-
-def _window_unknown(source: TrainingImage, window: Window) -> NDArray[np.bool_]:
-    outside = _window_outside(source, window)
-    if source.ignore is None:
-        return outside
-    return np.logical_or(outside, _window_pixels(source.ignore, window))
+    outside = np.ones((window.size, window.size), np.bool_)
+    height, width = source.labels.shape
+    y0, x0 = max(-window.y, 0), max(-window.x, 0)
+    outside[y0 : height - window.y, x0 : width - window.x] = False
+    return outside
 
 
 def _resample(values: NDArray[_S], side: int) -> NDArray[_S]:
