@@ -225,3 +225,10 @@ def test_a_volume_that_was_cut_into_planes_is_put_together_again(volume, random)
 
 def test_the_example_of_the_documentation_is_true():
     assert doctest.testmod(linking).failed == 0
+
+
+def test_a_table_that_was_sorted_is_refused():
+    found = painted(plane((5, 5, 10, 0.9), (5, 25, 4, 0.8)), plane((6, 5, 10, 0.6)))
+    worst_first = found.table.sort_values("confidence")
+    with pytest.raises(ValueError, match="neither sorted nor filtered"):
+        link_planes(found.labels, worst_first, axis="Z")

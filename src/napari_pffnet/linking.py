@@ -80,7 +80,7 @@ def link_planes(
     ------
     ValueError
         If there is no such axis, the labels hold numbers that no row of the table has,
-        or the table is not that of these labels.
+        or the table is not that of these labels, as they came with it.
 
     Examples
     --------
@@ -96,6 +96,7 @@ def link_planes(
     1      2     4       1        2        3
     """
     config, name = LinkConfig(**options), axis.lower()
+    _check_order(table)
     labels = _as_rows(labels, len(table))
     planes = np.moveaxis(labels, _position(labels, table, name), 0)
     numbers = table[name].to_numpy()
@@ -108,6 +109,19 @@ def link_planes(
     parts.insert(1, "former", found.astype(np.int32))
     parts = parts.sort_values("label", kind="stable", ignore_index=True)
     return Linked(new[labels], _summarised(parts, name), parts)
+
+
+def _check_order(table: pd.DataFrame) -> None:
+    """Refuse a table that was sorted or filtered: its rows tell of other labels."""
+    if "label" not in table:
+        return
+    wrong = np.flatnonzero(table["label"].to_numpy() != np.arange(1, len(table) + 1))
+    if len(wrong):
+        raise ValueError(
+            f"Row {wrong[0]} of the table is label {table['label'].iloc[wrong[0]]} and "
+            f"not {wrong[0] + 1}; give the table as it came with the labels, neither "
+            "sorted nor filtered."
+        )
 
 
 def _as_rows(labels: NDArray[np.integer[Any]], count: int) -> NDArray[np.int32]:
