@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+from pathlib import Path
 
 import dask.array as da
 import imageio.v3 as iio
@@ -110,6 +111,19 @@ def test_what_is_no_image_is_refused_in_a_sentence(image, said):
     with pytest.raises(ValueError, match=said) as error:
         objects_of(image)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("image", ["cells.tif", Path("cells.tif")])
+def test_a_path_in_place_of_an_image_is_called_one(image):
+    with pytest.raises(ValueError, match=r"'cells\.tif' is a path .*segment_files"):
+        objects_of(image)
+
+
+def test_the_name_of_a_model_is_not_taken_for_one():
+    with pytest.raises(ValueError, match=r"give load_model\('nuclei'\)"):
+        segment(IMAGE, "nuclei")
+    with pytest.raises(ValueError, match=r"give load_model\('nuclei'\)"):
+        segment_planes(IMAGE, "nuclei", axes="YX")
 
 
 def test_planes_of_unknown_length_are_computed_first():

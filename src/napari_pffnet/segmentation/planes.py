@@ -13,7 +13,7 @@ from napari_pffnet.candidates import PlaneCandidates
 from napari_pffnet.config import SegmentConfig
 from napari_pffnet.data.tiling import context_margin
 from napari_pffnet.segmentation.result import Found, paint_classes
-from napari_pffnet.segmentation.run import find_iter, finish
+from napari_pffnet.segmentation.run import check_model, find_iter, finish
 from napari_pffnet.segmentation.stack import Stack
 from napari_pffnet.segmentation.view import view_plane
 
@@ -155,6 +155,7 @@ def segment_planes_iter(
     holds for all of them: that of the first plane in which objects are found,
     beginning with the middle one.
     """
+    check_model(model)
     stack = Stack.of(image, axes)
     config = (config or SegmentConfig()).model_copy(update={"axes": stack.axes})
     part = stack.clip(region)

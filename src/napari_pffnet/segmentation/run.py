@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -104,6 +105,19 @@ def segment_iter(
     return paint_result(search, model.info, pixel_size_um=pixel_size_um)
 
 
+def check_model(model: Model) -> None:
+    """Refuse the name of a model, which `segment_files` takes, where one is needed.
+
+    Raises
+    ------
+    ValueError
+        If it is a name or a path.
+    """
+    if isinstance(model, str | os.PathLike):
+        name = os.fspath(model)
+        raise ValueError(f"{name!r} is no model yet; give load_model({name!r}).")
+
+
 def view_image(
     image: ArrayLike | Sliceable,
     model: Model,
@@ -111,6 +125,7 @@ def view_image(
     channel_names: tuple[str, ...] = (),
 ) -> View:
     """Return an image of one plane as the network sees it; see `segment`."""
+    check_model(model)
     stack = Stack.of(image, config.axes)
     check_one_plane(stack.image.shape, stack.axes)
     config = config.model_copy(update={"axes": stack.plane_axes})

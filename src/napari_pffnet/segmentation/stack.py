@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
@@ -70,8 +71,13 @@ class Stack:
         Raises
         ------
         ValueError
-            If they are unclear, or the image has no pixels.
+            If they are unclear, the image has no pixels, or is the path of one.
         """
+        if isinstance(image, str | os.PathLike):
+            raise ValueError(
+                f"{os.fspath(image)!r} is a path and no image; read the file into an "
+                "array first, or give it to segment_files."
+            )
         array = as_sliceable(image)
         return cls(array, name_axes(tuple(array.shape), axes))
 
