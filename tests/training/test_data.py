@@ -113,3 +113,12 @@ def test_train_runs_to_the_end_and_tells_its_steps(images, recipe, tmp_path):
     )
     assert pff.load_model(tuned.path).info.training["base"] == "discs"
     assert issubclass(TrainingError, RuntimeError)
+
+
+def test_a_model_without_a_name_is_called_as_its_file(images, recipe, tmp_path):
+    told = pff.train(images, out=tmp_path / "a.safetensors", recipe=recipe)
+    given = recipe.model_dump(exclude={"name"}, exclude_unset=True)
+    nameless = Recipe.model_validate(given)
+    named = pff.train(images, out=tmp_path / "b.safetensors", recipe=nameless)
+    names = [pff.load_model(run.path).info.name for run in (told, named)]
+    assert names == ["discs", "b"]

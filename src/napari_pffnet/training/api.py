@@ -33,6 +33,8 @@ def train(
 ) -> TrainingResult:
     """Train or fine-tune a model, and write it to ``out``.
 
+    Writes the files that `train_iter` tells of, in place of those that are there.
+
     Parameters
     ----------
     train
@@ -49,7 +51,9 @@ def train(
     base
         Model to fine-tune, or its name or path; default: new weights.
     recipe
-        Options of model and training, or a TOML file of them.
+        Options of model and training, or a TOML file of them; default: those of
+        `Recipe`, with the small widths of the bundled model.  A model whose recipe
+        gives it no name is called as its file, without the suffix.
     data
         Axes, channels and treatment of binary masks.
     resume
@@ -59,6 +63,12 @@ def train(
     on_step
         Called with each step of :func:`train_iter`; if it raises, the run stops
         and can be resumed.
+
+    Returns
+    -------
+    TrainingResult
+        ``path`` of the best weights, ``last_path`` of the last, ``steps``, and
+        ``best_scores`` by the name of the validation set.
 
     Raises
     ------
@@ -74,7 +84,7 @@ def train(
     model = base
     if model is not None and not isinstance(model, Model):
         model = load_model(model, device="cpu")
-    plan = effective_recipe(_read_recipe(recipe), model)
+    plan = effective_recipe(_read_recipe(recipe, Path(out).stem), model)
     images = load_training_data(
         train, val, recipe=plan, config=data, base=None if model is None else model.info
     )
@@ -99,10 +109,15 @@ def train(
                 on_step(step)
 
 
-def _read_recipe(recipe: Recipe | str | os.PathLike[str] | None) -> Recipe:
-    """Return the recipe; without one, the defaults with small widths."""
-    if isinstance(recipe, Recipe):
-        return recipe
+def _read_recipe(recipe: Recipe | str | os.PathLike[str] | None, name: str) -> Recipe:
+    """Return the recipe; without one, the defaults with small widths.
+
+    A model without a name of its own gets the one given.
+    """
     if recipe is None:
-        return Recipe.model_validate({"model": SMALL})
-    return Recipe.from_file(Path(recipe))
+        recipe = Recipe.model_validate({"model": SMALL})
+    elif not isinstance(recipe, Recipe):
+        recipe = Recipe.from_file(Path(recipe))
+    if "name" in recipe.model_fields_set:
+        return recipe
+    return recipe.model_copy(update={"name": name})
