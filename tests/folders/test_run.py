@@ -229,3 +229,17 @@ def test_no_image_is_replaced_by_a_result_whatever_is_allowed(images):
     with pytest.raises(ValueError, match=r"a_overlay\.png would be replaced"):
         plan_files([images[0], twin], folder, None, OutputConfig(overwrite=True))
     assert twin.read_bytes() == before
+
+
+def test_another_record_or_a_renamed_one_takes_no_files_away(run, images, out):
+    """What a record names is removed where no new file takes its place."""
+    run(images[:2])
+    record = json.loads((out / "a_run.json").read_text())
+    precious = out.parent / "precious.txt"
+    precious.write_text("of somebody else")
+    for name in ("../precious.txt", "b_labels.tif"):
+        (out / "a_run.json").write_text(json.dumps(record | {"files": [name]}))
+        overwrite = OutputConfig(overwrite=True)
+        run(images[:1], overwrite, precision="float32")
+    assert precious.exists()
+    assert (out / "b_labels.tif").exists()

@@ -26,6 +26,13 @@ OVERLAY = "_overlay.png"
 PARTS = "_parts.csv"
 """Of linked objects, a row for each plane."""
 RECORD = "_run.json"
+ALL_ENDINGS = {
+    *(end for ends in ENDINGS.values() for end in ends),
+    PARTS,
+    OVERLAY,
+    RECORD,
+}
+"""Of all files that may become of an image."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from napari_pffnet.config import SegmentConfig
-from napari_pffnet.folders.jobs import RECORD
+from napari_pffnet.folders.jobs import ALL_ENDINGS, RECORD
 from napari_pffnet.segmentation.result import SegmentationRecord
 
 if TYPE_CHECKING:
@@ -57,10 +57,21 @@ def read_record(path: Path) -> ImageRecord | None:
 
 
 def read_records(folder: Path) -> dict[str, ImageRecord]:
-    """Return the records of all images whose results lie in a folder, by stem."""
-    found = {path: read_record(path) for path in folder.glob(f"*{RECORD}")}
-    return {
-        path.name.removesuffix(RECORD): record
-        for path, record in found.items()
-        if record is not None
+    """Return the records of all images whose results lie in a folder, by stem.
+
+    One that was renamed, or names files elsewhere, counts as none: those would be
+    removed as results of its image.
+    """
+    found = {
+        path.name.removesuffix(RECORD): read_record(path)
+        for path in folder.glob(f"*{RECORD}")
     }
+    return {
+        stem: record
+        for stem, record in found.items()
+        if record is not None and _names_own_files(record, stem)
+    }
+
+
+def _names_own_files(record: ImageRecord, stem: str) -> bool:
+    return {*record.files} <= {f"{stem}{ending}" for ending in ALL_ENDINGS}
