@@ -17,7 +17,18 @@ if TYPE_CHECKING:
 
 
 def hash_file(path: Path) -> str:
-    """Return the sha256 of a file."""
+    """Return the sha256 of a file.
+
+    Raises
+    ------
+    ValueError
+        If it is a pipe or a device, which may never end.
+    """
+    if path.exists() and not path.is_file():
+        raise ValueError(
+            f"{path} is no file but a pipe, a device or a folder; save as a file what "
+            "it holds, and name that."
+        )
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import sys
 
 import imageio.v3 as iio
 import numpy as np
@@ -243,3 +245,12 @@ def test_another_record_or_a_renamed_one_takes_no_files_away(run, images, out):
         run(images[:1], overwrite, precision="float32")
     assert precious.exists()
     assert (out / "b_labels.tif").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
+def test_a_pipe_among_the_images_is_not_waited_for(run, images):
+    pipe = images[0].with_name("pipe.tif")
+    os.mkfifo(pipe)
+    steps, result = run([pipe, images[0]])
+    assert kinds(steps) == [ImageFailed, ImageStarted, ImageDone]
+    assert "is no file but a pipe" in result.failures[str(pipe)]
