@@ -91,6 +91,14 @@ def test_a_run_that_was_broken_off_goes_on_from_its_tiles(slide, tmp_path, monke
     assert not (tmp_path / "out" / ".tiles-slide").exists()
 
 
+def test_tiles_that_a_run_left_at_its_very_end_go(slide, tmp_path, monkeypatch):
+    monkeypatch.setattr(image, "LARGE_FROM", 1)
+    run(slide, tmp_path / "out", bright_model())
+    (tmp_path / "out" / ".tiles-slide").mkdir()
+    assert run(slide, tmp_path / "out", bright_model(), resume=True).skipped == 1
+    assert not (tmp_path / "out" / ".tiles-slide").exists()
+
+
 def test_tiles_of_other_options_are_not_used(slide, tmp_path, monkeypatch):
     monkeypatch.setattr(image, "LARGE_FROM", 1)
     broken = steps_of(slide, tmp_path, bright_model())

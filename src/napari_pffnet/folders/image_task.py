@@ -82,6 +82,8 @@ class ImageTask:
         job = self.job
         asked = Asked(hash_path(job.image), self.model_sha256, self.config, self.link)
         if self.resume and self.earlier and is_done(job, asked, self.earlier):
+            # A run that was killed after its last file has not come to this.
+            self._kept(asked).remove()
             return Loaded(self.earlier, asked)
         return Loaded(open_image(job.image), asked)
 
@@ -120,17 +122,20 @@ class ImageTask:
         started: float,
     ) -> Generator[float, None, ImageRecord]:
         """Segment an image that is never whole in memory."""
-        folder = self.job.folder
-        kept = KeptTiles(folder / f".tiles-{self.job.image.stem}", repr(asked))
+        kept = self._kept(asked)
         if not self.resume:
             kept.remove()
-        with scratch_folder(folder) as scratch:
+        with scratch_folder(self.job.folder) as scratch:
             found = yield from segment_large_file_iter(
                 file, model, self.config, scratch=scratch, kept=kept, wrap=wrap
             )
             record = self._write(found, asked, started)
         kept.remove()
         return record
+
+    def _kept(self, asked: Asked) -> KeptTiles:
+        folder = self.job.folder / f".tiles-{self.job.image.stem}"
+        return KeptTiles(folder, repr(asked))
 
     def _write(
         self, found: Segmented | LargeSegmented, asked: Asked, started: float
