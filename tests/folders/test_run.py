@@ -254,3 +254,14 @@ def test_a_pipe_among_the_images_is_not_waited_for(run, images):
     steps, result = run([pipe, images[0]])
     assert kinds(steps) == [ImageFailed, ImageStarted, ImageDone]
     assert "is no file but a pipe" in result.failures[str(pipe)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are text")
+def test_a_name_that_is_no_text_does_not_stop_the_others(run, images, out):
+    odd = images[0].with_name(os.fsdecode(b"\xff.png"))
+    images[0].rename(odd)
+    steps, result = run([odd, images[1]])
+    assert kinds(steps) == [ImageFailed, ImageStarted, ImageDone]
+    assert [*result.failures.values()] == ["Its path is no text in UTF-8; rename it."]
+    table = pd.read_csv(out / "summary.csv")["image"]
+    assert sorted(table) == sorted([str(images[1]), *result.failures])

@@ -16,6 +16,7 @@ from napari_pffnet.folders.writers import writable
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
     from napari_pffnet.config import SegmentConfig
     from napari_pffnet.data.readers import ImageFile
@@ -80,6 +81,7 @@ class ImageTask:
     def load(self) -> Loaded:
         """Open the image unless its results are there."""
         job = self.job
+        _check_name(job.image)
         asked = Asked(hash_path(job.image), self.model_sha256, self.config, self.link)
         if self.resume and self.earlier and is_done(job, asked, self.earlier):
             # A run that was killed after its last file has not come to this.
@@ -142,3 +144,11 @@ class ImageTask:
     ) -> ImageRecord:
         seconds = perf_counter() - started
         return write_results(self.job, found, asked, self.earlier, seconds=seconds)
+
+
+def _check_name(image: Path) -> None:
+    """Refuse a path that no record can tell of: Linux takes any bytes for a name."""
+    try:
+        str(image).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("Its path is no text in UTF-8; rename it.") from error

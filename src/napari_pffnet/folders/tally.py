@@ -53,7 +53,9 @@ class Tally:
     def note_failed(self, place: Place, sentence: str) -> ImageFailed:
         """Note why an image could not be segmented."""
         image = place.job.image
-        self.ledger.failures[image.stem] = (str(image), sentence)
+        # Bytes of a name that are no text cannot be written into a table.
+        name = str(image).encode(errors="backslashreplace").decode()
+        self.ledger.failures[image.stem] = (name, sentence)
         return ImageFailed(place, sentence)
 
     def result(self) -> FilesResult:
