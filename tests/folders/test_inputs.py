@@ -50,3 +50,9 @@ def test_patterns_leave_out_what_the_program_wrote(images, tmp_path):
 def test_what_names_nothing_is_refused():
     with pytest.raises(ValueError, match="no file, folder or pattern 'nowhere'"):
         find_images([str(Path("nowhere"))])
+
+
+def test_an_empty_input_does_not_mean_this_folder(images, monkeypatch):
+    monkeypatch.chdir(images[0].parent)
+    with pytest.raises(ValueError, match="An input is empty"):
+        find_images([""])

@@ -44,6 +44,9 @@ def find_images(inputs: Iterable[str]) -> list[Path]:
 
 def _expand(text: str) -> list[Path]:
     """Return the files behind one input."""
+    if not text:
+        # An unset variable of a shell, which a path would take for this folder.
+        raise ValueError("An input is empty; name a file, a folder or a pattern.")
     path = Path(text)
     if path.is_dir() and not _is_zarr(path):
         return _images_in(path)
