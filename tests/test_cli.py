@@ -1,3 +1,4 @@
+import io
 import json
 import re
 import shutil
@@ -56,6 +57,16 @@ def test_segment_writes_the_formats_that_are_asked_for(segment, cells, tmp_path)
 def test_quiet_says_nothing(segment, cells, capsys):
     assert segment(cells, "--quiet") == 0
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_name_that_the_output_has_no_letters_for_stops_nothing(
+    segment, cells, monkeypatch
+):
+    output = io.TextIOWrapper(io.BytesIO(), encoding="ascii", write_through=True)
+    monkeypatch.setattr(sys, "stdout", output)
+    named = cells.rename(cells.with_name("größe.png"))
+    assert segment(named) == 0
+    assert rb"gr\xf6\xdfe.png: " in output.buffer.getvalue()
 
 
 def test_existing_results_are_refused_before_anything_is_computed(

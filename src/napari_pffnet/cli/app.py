@@ -47,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Words after ``pffnet``; default: those of this process.
     """
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    console.write_any_name()
     try:
         code = app(
             arguments,

@@ -7,6 +7,7 @@ import signal
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 from cyclopts import CycloptsError
@@ -28,6 +29,15 @@ def tell(text: str) -> None:
 def warn(text: str) -> None:
     """Write a line to standard error: everything that is not a result."""
     sys.stderr.write(f"{text}\n")
+
+
+def write_any_name() -> None:
+    """Write what the encoding of standard output lacks as standard error does.
+
+    Else an image whose name the system knows and the encoding does not ends the run.
+    """
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def progress(total: int, description: str, *, quiet: bool) -> tqdm[Any]:
