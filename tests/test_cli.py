@@ -146,6 +146,8 @@ def test_channels_are_given_with_commas(segment, tmp_path, text):
         (["--sample", "cat"], "fluorescence"),
         (["--sample", "histology", "--tile", "-1"], "--tile -1"),
         (["--sample", "histology", "--diameter", "big"], "--diameter big"),
+        # Of such objects the image would be made billions of pixels wide.
+        (["--sample", "histology", "--diameter", "1e-9"], "--diameter 1e-9"),
         (["--sample", "histology", "--format", "doc"], "'doc'"),
         (["--sample", "histology", "--threads", "-1"], "--threads -1"),
         (["--sample", "histology", "--model", "elephants"], "elephants"),

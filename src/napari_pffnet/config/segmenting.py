@@ -21,7 +21,7 @@ class Region(Config):
 class SegmentConfig(Config):
     """Options of one segmentation."""
 
-    diameter: Literal["auto"] | Annotated[float, Field(gt=0)] = Field(
+    diameter: Literal["auto"] | Annotated[float, Field(ge=1)] = Field(
         "auto", description="Expected diameter of the objects in pixels, or auto."
     )
     axes: str | None = Field(
