@@ -157,7 +157,7 @@ def parse_formats(text: str) -> tuple[Format, ...]:
 def split_channels(config: _WithChannels) -> _WithChannels:
     """Return the options with ``--channels 0,2`` taken apart."""
     words = [word for item in config.channels for word in str(item).split(",")]
-    channels = tuple(int(word) if word.isdigit() else word for word in words if word)
+    channels = tuple(int(word) if word.isdecimal() else word for word in words if word)
     return config.model_copy(update={"channels": channels})
 
 
