@@ -21,6 +21,19 @@ from napari_pffnet.config import (
     SegmentConfig,
 )
 
+_LACK_OF_MEMORY = (
+    # Of GPUs, where torch has no type for it: of Apple's, and of CUDA's libraries.
+    "out of memory",
+    "_STATUS_ALLOC_FAILED",
+    # Of CPUs: Linux and macOS, Windows, C++.
+    "allocate memory",
+    "not enough memory",
+    "bad_alloc",
+    # Of oneDNN, which computes convolutions.
+    "could not create a primitive",
+    "could not create a memory object",
+)
+
 
 class Message(BaseModel):
     """Base of all messages: frozen, and unknown names are refused."""
@@ -260,6 +273,11 @@ def explain(error: BaseException) -> Failed:
     )
 
 
+def tells_lack_of_memory(text: str) -> bool:
+    """Say whether the text of a library's error means that memory ended."""
+    return any(words in text for words in _LACK_OF_MEMORY)
+
+
 def _is_refusal(error: BaseException) -> bool:
     """Tell an error that our own code raises for the user from a library's surprise."""
     frames = [frame for frame, _ in walk_tb(error.__traceback__)]
@@ -270,8 +288,7 @@ def _is_refusal(error: BaseException) -> bool:
 
 def _sentence(error: BaseException) -> str:
     text = str(error).strip()
-    lacks_memory = "out of memory" in text or "allocate memory" in text
-    if isinstance(error, MemoryError) or lacks_memory:
+    if isinstance(error, MemoryError) or tells_lack_of_memory(text):
         return (
             "The memory did not suffice. Close other programs, or take a smaller "
             "part of the image, then try again."

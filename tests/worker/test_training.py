@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from napari_pffnet._qt.arrays import write_array
 from napari_pffnet.catalog import read_info
@@ -27,7 +28,10 @@ from napari_pffnet.messages import (
     TrainingPair,
     TrainRequest,
 )
+from napari_pffnet.training import TrainStep
 from napari_pffnet.weights import load_model
+from napari_pffnet.worker.control import Control
+from napari_pffnet.worker.training import run
 
 
 @pytest.fixture
@@ -115,6 +119,21 @@ def test_only_what_is_known_is_learnt(window, training):
     ignore[:, 32:] = True
     done = window.run(training(ignore=ignore))[-1]
     assert read_info(done.path).training["objects"] == 2
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("std::bad_alloc"), torch.OutOfMemoryError()]
+)
+def test_want_of_memory_is_told_with_what_helps_a_training(
+    training, monkeypatch, error
+):
+    def starved(*_, **__):
+        yield TrainStep(1, 4, {}, 0.0, 0.0, 0.0)
+        raise error
+
+    monkeypatch.setattr("napari_pffnet.worker.training.train_iter", starved)
+    with pytest.raises(ValueError, match="fewer or smaller crops"):
+        list(run(training(), Control()))
 
 
 def test_nothing_known_is_told_as_a_sentence(window, training):

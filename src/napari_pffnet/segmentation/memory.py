@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import psutil
 import torch
 
+from napari_pffnet.messages import tells_lack_of_memory
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -24,19 +26,6 @@ _BYTES_A_PIXEL = 14
 # Planes are painted one by one: labels, a copy that is linked or written, and classes
 # before and after that.
 _BYTES_A_PIXEL_OF_STACKS = 11
-
-_WORDS = (
-    # Of GPUs, where torch has no type for it: of Apple's, and of CUDA's libraries.
-    "out of memory",
-    "_STATUS_ALLOC_FAILED",
-    # Of CPUs: Linux and macOS, Windows, C++.
-    "can't allocate memory",
-    "not enough memory",
-    "bad_alloc",
-    # Of oneDNN, which computes convolutions.
-    "could not create a primitive",
-    "could not create a memory object",
-)
 
 
 def free_memory(device: torch.device | None = None) -> int:
@@ -89,9 +78,7 @@ def is_out_of_memory(error: Exception) -> bool:
     """
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(
-        words in str(error) for words in _WORDS
-    )
+    return isinstance(error, RuntimeError) and tells_lack_of_memory(str(error))
 
 
 def _left_by_limits() -> list[int]:

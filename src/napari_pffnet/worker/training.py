@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_pffnet.messages import LossStep, Progress, ScoreStep, TrainDone
+from napari_pffnet.segmentation.memory import is_out_of_memory
 from napari_pffnet.training import (
     TrainingError,
     TrainingResult,
@@ -53,8 +54,6 @@ def run(request: TrainRequest, control: Control) -> Generator[Body, None, None]:
     ValueError
         If images, model or device cannot be used, or the training cannot go on.
     """
-    import torch
-
     total = request.recipe.train.iterations
     yield Progress(done=0, total=total, text="Reading the images")
     base = load_model(request.base, device="cpu") if request.base else None
@@ -77,13 +76,15 @@ def run(request: TrainRequest, control: Control) -> Generator[Body, None, None]:
     )
     try:
         result = yield from _tell(steps, data, Path(request.out).parent)
-    except torch.OutOfMemoryError as error:
+    except TrainingError as error:
+        raise ValueError(str(error)) from error
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
         raise ValueError(
             "The memory did not suffice. Choose fewer or smaller crops under "
             "Advanced, or the CPU as device, then try again."
         ) from error
-    except TrainingError as error:
-        raise ValueError(str(error)) from error
     yield _done(result, data, images.notes)
 
 
