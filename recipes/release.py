@@ -117,7 +117,8 @@ class Validation:
 def headline(truth: np.ndarray, found: Instances, choice: Thresholds) -> float:
     """Return the mean of AJI and PQ of an image."""
     painted = found.to_labels(score_threshold=choice.score, covered=choice.covered)
-    return (ev.aji(truth, painted) + ev.panoptic_quality(truth, painted).pq) / 2
+    overlap = ev.measure_overlap(truth, painted)
+    return (ev.scores.aji(overlap) + ev.scores.panoptic_quality(overlap).pq) / 2
 
 
 def best_thresholds(sets: Sets) -> tuple[float, Thresholds]:

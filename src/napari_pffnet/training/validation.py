@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_pffnet.config import Thresholds
-from napari_pffnet.evaluation import aji, panoptic_quality
+from napari_pffnet.evaluation import measure_overlap
+from napari_pffnet.evaluation.scores import aji, panoptic_quality
 from napari_pffnet.segmentation import to_instances
 from napari_pffnet.segmentation.predictor import Predictor
 from napari_pffnet.training.steps import SetScores
@@ -121,7 +122,8 @@ def _compare(image: TrainingImage, labels: NDArray[np.int32]) -> tuple[float, fl
         known = np.bincount(labels[~image.ignore], minlength=len(full))
         labels = np.where(image.ignore | (2 * known < full)[labels], 0, labels)
         truth = np.where(image.ignore, 0, truth)
-    return aji(truth, labels), panoptic_quality(truth, labels)[2]
+    overlap = measure_overlap(truth, labels)
+    return aji(overlap), panoptic_quality(overlap).pq
 
 
 def _some(images: Sequence[TrainingImage], limit: int) -> list[TrainingImage]:
