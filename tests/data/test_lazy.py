@@ -116,3 +116,27 @@ def test_a_folder_that_is_no_image_is_refused_in_a_sentence(tmp_path):
     (tmp_path / "empty.zarr").mkdir()
     with pytest.raises(ValueError, match=r"empty\.zarr cannot be read"):
         open_image(tmp_path / "empty.zarr")
+
+
+def test_a_damaged_part_is_told_with_its_file(tmp_path, image):
+    path = tmp_path / "image.zarr"
+    options = {"chunks": (70, 90), "compressors": None, "zarr_format": 2}
+    zarr.create_array(path, data=image, **options)
+    (path / "0.0").write_bytes(b"short")
+    with pytest.raises(ValueError, match=r"image\.zarr cannot be read .* damaged"):
+        open_image(path).array[PART]
+
+
+def test_a_zarr_array_that_claims_more_than_its_files_hold_is_refused(tmp_path):
+    path = tmp_path / "image.zarr"
+    options = {"chunks": (1000, 1000), "dtype": np.uint8}
+    zarr.create_array(path, shape=(10**9, 10**9), **options)
+    with pytest.raises(ValueError, match="cannot hold the 1000000000 x 1000000000"):
+        open_image(path)
+
+
+def test_multiscales_without_an_array_are_refused_in_a_sentence(tmp_path):
+    path = tmp_path / "image.zarr"
+    zarr.open_group(path, mode="w").attrs["multiscales"] = []
+    with pytest.raises(ValueError, match="its multiscales name no array"):
+        open_image(path)

@@ -14,6 +14,7 @@ import zarr
 from napari_pffnet.data.readers import (
     TIFF_SUFFIXES,
     ImageFile,
+    can_hold,
     check_size,
     guarded,
     name_samples,
@@ -106,7 +107,10 @@ class TiffArray:
     offset: int | None
 
     def __getitem__(self, index: _Index) -> NDArray[np.generic]:
-        """Read a part."""
+        """Read a part; ValueError if it is damaged."""
+        return guarded(self.path, lambda path: self._read(index))
+
+    def _read(self, index: _Index) -> NDArray[np.generic]:
         if self.offset is None:
             with tifffile.imread(self.path, aszarr=True, level=0) as store:
                 return np.asarray(zarr.open_array(store, mode="r")[index])
@@ -159,8 +163,8 @@ class ZarrArray:
     dtype: np.dtype[Any]
 
     def __getitem__(self, index: _Index) -> NDArray[np.generic]:
-        """Read a part."""
-        return np.asarray(self._array[index])
+        """Read a part; ValueError if it is damaged."""
+        return guarded(self.path, lambda path: np.asarray(self._array[index]))
 
     @cached_property
     def _array(self) -> Any:
@@ -204,11 +208,31 @@ def _multiscales(group: Any) -> list[dict[str, Any]]:
             "it is neither a zarr array nor an OME-Zarr image; name the array in it"
         )
     images: list[dict[str, Any]] = told["multiscales"]
+    if not (images and images[0].get("datasets")):
+        raise ValueError("its multiscales name no array")
     return images
 
 
 def _described(path: Path, component: str, array: Any) -> ZarrArray:
-    return ZarrArray(path, component, tuple(array.shape), np.dtype(array.dtype))
+    shape, dtype = tuple(array.shape), np.dtype(array.dtype)
+    _check_stored(path, shape, dtype.itemsize)
+    return ZarrArray(path, component, shape, dtype)
+
+
+def _check_stored(path: Path, shape: tuple[int, ...], itemsize: int) -> None:
+    """Refuse an array that claims far more than its files can hold.
+
+    Most often the first of them tell enough.
+    """
+    size, files = 0, (file for file in path.rglob("*") if file.is_file())
+    while not can_hold(size, shape, itemsize):
+        file = next(files, None)
+        if file is None:
+            told = " x ".join(map(str, shape))
+            raise ValueError(
+                f"its {size:,} bytes cannot hold the {told} values that it claims"
+            )
+        size += file.stat().st_size
 
 
 def _axis_name(axis: Any) -> str:

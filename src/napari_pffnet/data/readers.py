@@ -153,6 +153,9 @@ def guarded(path: Path, read: Callable[[Path], _T]) -> _T:
     try:
         with _held_complaints():
             return read(path)
+    except MemoryError:
+        # That is no fault of the file.
+        raise
     # Decoders raise errors of a dozen unrelated types.
     except Exception as error:
         raise ValueError(
@@ -200,13 +203,18 @@ def check_size(
     told = f"{' x '.join(map(str, shape))} values"
     if count == 0:
         raise ValueError(f"it holds {told}, which is nothing")
-    if count * itemsize > max(_SMALL, _MOST_COMPRESSED * size):
+    if not can_hold(size, shape, itemsize):
         raise ValueError(f"its {size:,} bytes cannot hold the {told} that it claims")
     if is_held and count > MOST_SAMPLES:
         raise ValueError(
             f"it holds {told}, more than the {MOST_SAMPLES:,} that are read at once; "
             "cut it into parts"
         )
+
+
+def can_hold(size: int, shape: tuple[int, ...], itemsize: int) -> bool:
+    """Whether files of so many bytes may hold an array, however packed."""
+    return math.prod(shape) * itemsize <= max(_SMALL, _MOST_COMPRESSED * size)
 
 
 def _read_picture(path: Path) -> ImageFile:
