@@ -140,3 +140,18 @@ def test_multiscales_without_an_array_are_refused_in_a_sentence(tmp_path):
     zarr.open_group(path, mode="w").attrs["multiscales"] = []
     with pytest.raises(ValueError, match="its multiscales name no array"):
         open_image(path)
+
+
+@pytest.mark.parametrize("read", [open_image, read_image])
+def test_images_that_are_left_out_are_told_unless_they_are_smaller(
+    tmp_path, image, read, caplog
+):
+    for name, others in (("slide", [image[:9]]), ("positions", [image[:9], image.T])):
+        path = tmp_path / f"{name}.tif"
+        with tifffile.TiffWriter(path) as tiff:
+            for one in (image, *others):
+                tiff.write(one, photometric="minisblack")
+        assert read(path).array.shape == image.shape
+    assert [r.message.partition(" holds ")[2][:8] for r in caplog.records] == [
+        "3 images"
+    ]

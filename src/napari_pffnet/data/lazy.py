@@ -24,6 +24,7 @@ from napari_pffnet.data.readers import (
     tiff_facts,
     to_micrometres,
 )
+from napari_pffnet.data.series import tell_of_others
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -134,6 +135,7 @@ def _open_tiff(path: Path) -> ImageFile | None:
         axes = name_tiff_axes(name_samples(str(series.axes), page), series.shape)
         if axes is not None and len(axes) != len(series.shape):
             return None
+        tell_of_others(tiff, path)
         dtype = np.dtype(tiff.byteorder + series.dtype.char)
         array = TiffArray(path, series.shape, dtype, series.dataoffset)
         facts = tiff_facts(tiff)

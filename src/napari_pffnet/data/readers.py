@@ -15,6 +15,8 @@ import imageio.v3 as imageio
 import numpy as np
 import tifffile
 
+from napari_pffnet.data.series import tell_of_others
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from os import PathLike
@@ -272,6 +274,7 @@ def _read_tiff_labels(path: Path) -> NDArray[np.generic]:
 def _read_tiff(path: Path) -> ImageFile:
     with tifffile.TiffFile(path) as tiff:
         array, series = _tiff_pixels(tiff, path), tiff.series[0]
+        tell_of_others(tiff, path)
         array, axes = _decode_colors(array, str(series.axes), series.keyframe)
         facts = tiff_facts(tiff)
     named = name_tiff_axes(axes, array.shape)
