@@ -98,6 +98,8 @@ def test_a_model_is_trained_and_kept_and_at_once_in_every_list(
     assert "the labels set aside:<br>before" in widget.keep.verdict.text()
     widget.keep.name.setText("my discs")
     widget.keep.keep_button.click()
+    assert not widget.keep.keep_button.isEnabled(), "or it would be kept twice"
+    assert not widget.keep.discard_button.isEnabled()
     qtbot.waitUntil(lambda: "Kept" in widget.status.text(), timeout=PATIENCE)
     others.setValue("my discs")
     assert others.value() == "my discs"

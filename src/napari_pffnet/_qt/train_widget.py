@@ -140,6 +140,8 @@ class TrainWidget(QWidget):
             not runs and not decides and bool(self.checks.troubles())
         )
         self.keep.setVisible(decides)
+        # It may be kept, or discarded, only once.
+        self.keep.setEnabled(self._work is None)
         if runs or decides or self._run_place.count():
             self.run_view.setVisible(runs or decides)
         self.finish_button.setVisible(runs)

@@ -261,7 +261,8 @@ def keep_model(path: Path, name: str, before: ScoreStep | None) -> Path:
     parts = (len(text).to_bytes(8, "little"), text, memoryview(content)[8 + size :])
     target = user_models_dir() / f"{name}{SUFFIX}"
     write_atomically(target, b"".join(parts))
-    path.unlink()
+    # Another window may have told of it, and somebody moved it since.
+    path.unlink(missing_ok=True)
     return target
 
 
