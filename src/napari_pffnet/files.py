@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -69,6 +70,17 @@ def whole_file(path: Path) -> Iterator[Path]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def remove_parts(path: Path) -> None:
+    """Remove what killed processes have left of new versions of a file.
+
+    Nobody else may be writing it.
+    """
+    path = Path(os.path.realpath(path))
+    ending = "[0-9a-f]" * 8
+    for part in path.parent.glob(f".{glob.escape(path.name)}.{ending}"):
+        part.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -79,6 +79,20 @@ def test_a_kill_between_the_two_files_loses_nothing(images, change, tmp_path):
     assert len(whole) == 6
 
 
+def test_what_a_killed_run_was_writing_goes(images, recipe, tmp_path):
+    out = tmp_path / "m[1].safetensors"
+    kinds = ("", ".last", ".state")
+    left = [tmp_path / f".m[1]{kind}.safetensors.0123abcd" for kind in kinds]
+    others = [
+        tmp_path / ".m[1].safetensors.notours",
+        tmp_path / ".m1.safetensors.0123abcd",
+    ]
+    for path in (*left, *others):
+        path.write_bytes(b"half")
+    losses(images, recipe, out, stop_after=1, resume=True)
+    assert [*filter(lambda path: path.exists(), (*left, *others))] == others
+
+
 def test_resume_without_a_state_starts_anew_and_a_done_run_is_done(
     images, recipe, tmp_path
 ):

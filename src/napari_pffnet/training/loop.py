@@ -18,7 +18,7 @@ from napari_pffnet.training.record import describe, summarize
 from napari_pffnet.training.rehearsal import with_samples
 from napari_pffnet.training.run import Run, find_saved_state, start_run
 from napari_pffnet.training.schedule import learning_rate, set_learning_rate
-from napari_pffnet.training.state import state_path
+from napari_pffnet.training.state import remove_unfinished, state_path
 from napari_pffnet.training.steps import (
     Step,
     TrainingResult,
@@ -117,6 +117,8 @@ def train_iter(
     dataset = CropDataset(sources.images, recipe.train, weights=sources.weights)
     processes = join_processes(device)
     saved = find_saved_state(Path(out), recipe, base) if resume else None
+    if processes.is_first:
+        remove_unfinished(Path(out))
     run = start_run(Path(out), recipe, info, base, saved, processes, only_best)
     return (yield from _train(run, dataset, validation, should_finish))
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from napari_pffnet.catalog import SUFFIX
 from napari_pffnet.config import Recipe, Thresholds
+from napari_pffnet.files import remove_parts
 from napari_pffnet.training.steps import SetScores
 from napari_pffnet.weights import read_tensors, write_tensors
 
@@ -87,6 +88,12 @@ def remove_states(out: Path) -> None:
     """Remove what an earlier run left: nobody must resume it by mistake."""
     state_path(out).unlink(missing_ok=True)
     previous_state_path(out).unlink(missing_ok=True)
+
+
+def remove_unfinished(out: Path) -> None:
+    """Remove what a killed run was writing beside the checkpoint ``out``."""
+    for path in (out, out.with_name(f"{out.stem}.last{SUFFIX}"), state_path(out)):
+        remove_parts(path)
 
 
 def save_state(
