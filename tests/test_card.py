@@ -33,8 +33,10 @@ def row(card: str, name: str) -> str:
 
 def test_the_card_tells_which_objects_are_enlarged(nuclei):
     sizes = {"least_diameter": 21.0, "magnified_diameter": 33.0}
-    words = " ".join(model_card(with_info(nuclei, **sizes)).split())
-    assert "as those under 21, enlarged to 33 " in words
+    ranges = {"diameter_range": (4.0, 120.0), "diameter": 27.0}
+    words = " ".join(model_card(with_info(nuclei, **sizes, **ranges)).split())
+    assert "21 to 80 pixels across, mostly 27" in words
+    assert "by rescaling the image, smaller ones to 33 " in words
 
 
 def test_the_card_tells_what_is_found_and_with_which_network(nuclei):

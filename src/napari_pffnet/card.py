@@ -72,17 +72,14 @@ def model_card(model: StoredModel) -> str:
 
 
 def _finds(info: CheckpointInfo) -> tuple[str, ...]:
-    low, high = info.diameter_range
-    # What is seen in training but small is magnified nevertheless.
-    least = f", as those under {info.least_diameter:.0f}"
-    if info.magnified_diameter:
-        least += f", enlarged to {info.magnified_diameter:.0f}"
+    low, high = info.unscaled_range
+    smaller = info.magnified_diameter
     return _rows(
         {
             "classes": ", ".join(info.model.classes),
             "object sizes": f"{low:.0f} to {high:.0f} pixels across, mostly "
             f"{info.diameter:.0f}; others by rescaling the image"
-            f"{least if info.least_diameter > low else ''}",
+            f"{f', smaller ones to {smaller:.0f}' if smaller else ''}",
             "thresholds": f"score at least {info.thresholds.score:g}, covered by "
             f"better ones at most {info.thresholds.covered:g}, box NMS "
             f"{info.model.nms_iou:g}",

@@ -73,11 +73,12 @@ def test_the_median_counts_sure_objects_more():
 
 
 @pytest.mark.parametrize(
-    ("diameter", "scale"), [(None, 1), (12, 1), (60, 1), (120, 0.4), (5, 6), (10, 3)]
+    ("diameter", "scale"),
+    [(None, 1), (12, 1), (50, 1), (60, 0.8), (120, 0.4), (5, 6), (10, 3)],
 )
 def test_sizes_out_of_the_range_come_into_it(diameter, scale):
     # Under 11 px they are magnified, whatever was trained on; what is larger than
-    # 76.8 px comes to 48 px, between 30 and 76.8.
+    # two thirds of 76.8 px comes to 48 px, between 30 and 76.8.
     info = CheckpointInfo(
         model=ModelConfig(),
         diameter=30,
@@ -90,6 +91,14 @@ def test_sizes_out_of_the_range_come_into_it(diameter, scale):
     assert choose_scale(diameter, larger) == pytest.approx(
         36 / diameter if is_small else scale
     )
+
+
+def test_large_objects_of_a_narrow_training_are_not_enlarged():
+    info = CheckpointInfo(
+        model=ModelConfig(), diameter=65, diameter_range=(42, 98), least_diameter=11
+    )
+    assert choose_scale(64, info) == choose_scale(70, info) == 1
+    assert choose_scale(100, info) == pytest.approx(0.798, abs=1e-3)
 
 
 def test_a_magnifier_is_used_for_nothing_small_objects_and_possible_heaps():

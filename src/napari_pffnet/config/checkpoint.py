@@ -43,6 +43,11 @@ class Thresholds(Config):
     )
 
 
+_OFTEN = 2 / 3
+"""Of the largest size in training: larger objects come from magnified crops alone, and
+at 105 of 112 pixels the bundled model had a PQ of 0.64, reduced to half one of 0.72."""
+
+
 class CheckpointInfo(Config):
     """What a checkpoint says of itself: the metadata of the safetensors file."""
 
@@ -74,3 +79,9 @@ class CheckpointInfo(Config):
         default_factory=dict, description="Scores of the released weights, by set."
     )
     versions: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def unscaled_range(self) -> tuple[float, float]:
+        """Sizes of objects whose image is segmented as it is, pixels."""
+        low, high = self.diameter_range
+        return max(low, self.least_diameter), max(self.diameter, _OFTEN * high)

@@ -171,17 +171,17 @@ def _is_refuted(look: Look, looks: Sequence[Look]) -> bool:
 def choose_scale(diameter: float | None, info: CheckpointInfo) -> float:
     """Return the scale at which objects of ``diameter`` pixels are segmented.
 
-    Objects of sizes seen in training leave the image as it is, unless they are
-    smaller than ``info.least_diameter``.  Smaller ones come to
+    Objects of ``info.unscaled_range`` leave the image as it is.  Smaller ones come to
     ``info.magnified_diameter`` or the typical size; larger ones to the middle between
     the typical and the largest, so that their outlines lose less.
     """
-    low, high = max(info.diameter_range[0], info.least_diameter), info.diameter_range[1]
+    low, high = info.unscaled_range
     if diameter is None or low <= diameter <= high:
         return 1.0
     if diameter < low:
         return (info.magnified_diameter or info.diameter) / diameter
-    return float(np.sqrt(info.diameter * high)) / diameter
+    middle = float(np.sqrt(info.diameter * info.diameter_range[1]))
+    return min(1.0, middle / diameter)
 
 
 def busiest_window(plane: Plane, side: int) -> tuple[slice, slice]:
