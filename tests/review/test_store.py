@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -114,6 +115,22 @@ def test_damaged_review_says_what_to_do(session, folder):
     with pytest.raises(ValueError, match="damaged"):
         ReviewFolder(folder.path).open()
     assert last_review(folder.header.image_key) is None
+
+
+def test_review_of_a_newer_version_says_what_to_do(folder):
+    header = folder.path / "review.json"
+    facts = json.loads(header.read_text()) | {"version": 2, "zoom": 3}
+    header.write_text(json.dumps(facts))
+    with pytest.raises(ValueError, match="version 2, newer than 1; update"):
+        ReviewFolder(folder.path)
+    assert last_review(folder.header.image_key) is None
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"version": "two"}', '{"shape": 3}'])
+def test_folder_of_something_else_is_no_review(folder, content):
+    (folder.path / "review.json").write_text(content)
+    with pytest.raises(ValueError, match="holds no review"):
+        ReviewFolder(folder.path)
 
 
 # ------------------------------------------------------------------- found again

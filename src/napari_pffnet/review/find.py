@@ -132,8 +132,8 @@ def _folders(labels_file: Path | None) -> list[ReviewFolder]:
     for place in places:
         try:
             folders.append(ReviewFolder(place))
-        except ValueError:
-            _log.debug("%s holds no review", place)
+        except ValueError as error:
+            _log.debug("%s", error)
     return sorted(folders, key=lambda folder: -folder.last_change)
 
 

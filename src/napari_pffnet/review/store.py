@@ -8,6 +8,7 @@ read from, so a crash between or within steps loses nothing.  ``labels.tif`` and
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _HEADER, _START, _HISTORY = "review.json", "start.npz", "history"
+_VERSION = 1
 
 
 class Header(BaseModel):
@@ -52,7 +54,7 @@ class Header(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    version: int = 1
+    version: int = _VERSION
     image_key: str = ""
     name: str = ""
     shape: tuple[int, ...]
@@ -70,10 +72,7 @@ class ReviewFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            self.header = Header.model_validate_json((path / _HEADER).read_bytes())
-        except (OSError, ValidationError) as error:
-            raise ValueError(f"{path} holds no review that can be read.") from error
+        self.header = _read_header(path)
         self._files = _step_files(path / _HISTORY)
 
     @classmethod
@@ -183,6 +182,22 @@ class ReviewFolder:
         )
         write_atomically(self.path / "labels.tif", content.getvalue())
         write_objects(table, self.path / "objects.csv")
+
+
+def _read_header(path: Path) -> Header:
+    """Return what a folder says of its review, refusing one of a newer version."""
+    try:
+        told = json.loads((path / _HEADER).read_bytes())
+        # Before the rest: a newer version may hold what this one does not know.
+        version = told.get("version", _VERSION) if isinstance(told, dict) else None
+        if not (isinstance(version, int) and version > _VERSION):
+            return Header.model_validate(told)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} holds no review that can be read.") from error
+    raise ValueError(
+        f"The review in {path} has version {version}, newer than {_VERSION}; update "
+        "napari-pffnet to go on with it."
+    )
 
 
 def _step_files(folder: Path) -> list[Path]:
