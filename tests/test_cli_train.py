@@ -80,12 +80,15 @@ def test_train_does_not_replace_a_model_by_accident(train, tmp_path, capsys):
     assert model.read_text() == "precious"
 
 
-def test_train_does_not_forget_a_run_that_was_killed(train, tmp_path, capsys):
-    state = tmp_path / "speck.state.safetensors"
-    state.write_text("precious")
+@pytest.mark.parametrize(
+    "ending", ["state.safetensors", "state.previous.safetensors", "val.csv"]
+)
+def test_train_does_not_forget_a_run_that_was_killed(train, tmp_path, capsys, ending):
+    left = tmp_path / f"speck.{ending}"
+    left.write_text("precious")
     assert train() == 2
     assert "--resume" in capsys.readouterr().err
-    assert state.read_text() == "precious"
+    assert left.read_text() == "precious"
 
 
 @pytest.mark.parametrize(

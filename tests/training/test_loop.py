@@ -16,6 +16,8 @@ from napari_pffnet.training import (
     ValidationStep,
     train_iter,
 )
+from napari_pffnet.training.run import paths_beside
+from napari_pffnet.training.tensorboard import tensorboard_path
 from napari_pffnet.weights import load_model
 
 
@@ -64,6 +66,8 @@ def test_a_run_tells_each_step_and_leaves_checkpoints_logs_and_a_picture(
         "m.val.csv",
         "m.curves.png",
     }
+    may_be_there = {out, *paths_beside(out)}
+    assert may_be_there == {*tmp_path.iterdir(), tensorboard_path(out)}
     logged = rows(tmp_path / "m.log.csv")
     assert [int(r["step"]) for r in logged] == [1, 2, 3, 4, 5, 6]
     assert float(logged[3]["mask"]) == pytest.approx(train[3].losses["mask"], 1e-4)

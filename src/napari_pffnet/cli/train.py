@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from napari_pffnet.training import Step, TrainingResult, ValidationStep
 
 _DEFAULTS = DataConfig()
-_BESIDE = (".last.safetensors", ".state.safetensors", ".log.csv")
-"""Endings of what a training leaves beside its checkpoint."""
 
 
 def train(
@@ -93,9 +91,11 @@ def train(
         raise ValueError(f"--out {out} should end in .safetensors.")
     is_first = console.is_first_process()
     if not resume and is_first:
+        from napari_pffnet.training.run import paths_beside
+
         # A run that was killed early has left a state and no checkpoint.
-        others = [out.with_name(out.stem + ending) for ending in _BESIDE]
-        check_free([out, *others], overwrite=overwrite, remedy="--resume to go on")
+        wanted = [out, *paths_beside(out)]
+        check_free(wanted, overwrite=overwrite, remedy="--resume to go on")
     if not is_first:
         # The first process says the same.
         logging.getLogger("napari_pffnet").setLevel(logging.ERROR)

@@ -15,7 +15,13 @@ from napari_pffnet.catalog import SUFFIX
 from napari_pffnet.pffnet.network import PFFNet
 from napari_pffnet.pffnet.quality_training import QualityTraining
 from napari_pffnet.training.base import first_network
-from napari_pffnet.training.log import CsvLog, RunLog
+from napari_pffnet.training.log import (
+    CsvLog,
+    RunLog,
+    curves_path,
+    log_path,
+    validation_log_path,
+)
 from napari_pffnet.training.precision import Arithmetic, choose_arithmetic
 from napari_pffnet.training.record import with_progress
 from napari_pffnet.training.schedule import build_optimizer
@@ -23,12 +29,14 @@ from napari_pffnet.training.state import (
     Progress,
     SavedState,
     load_state,
+    previous_state_path,
     remove_states,
     restore,
     save_state,
+    state_path,
 )
 from napari_pffnet.training.steps import CheckpointStep, TrainingResult
-from napari_pffnet.training.tensorboard import TensorBoardLog
+from napari_pffnet.training.tensorboard import TensorBoardLog, tensorboard_path
 from napari_pffnet.weights import Model, place, save_checkpoint
 
 if TYPE_CHECKING:
@@ -76,7 +84,7 @@ class Run:
     @property
     def last_path(self) -> Path:
         """Where the last weights are written."""
-        return self.out.with_name(f"{self.out.stem}.last{SUFFIX}")
+        return last_path(self.out)
 
     @property
     def seconds(self) -> float:
@@ -138,6 +146,24 @@ class Run:
         if self.processes.is_first:
             info = with_progress(self.info, self.progress, self.processes)
             save_checkpoint(path, self.result_network, info)
+
+
+def last_path(out: Path) -> Path:
+    """Return where the last weights of a run are written."""
+    return out.with_name(f"{out.stem}.last{SUFFIX}")
+
+
+def paths_beside(out: Path) -> tuple[Path, ...]:
+    """Return all that a run may write beside its checkpoint, and would replace."""
+    return (
+        last_path(out),
+        state_path(out),
+        previous_state_path(out),
+        log_path(out),
+        validation_log_path(out),
+        curves_path(out),
+        tensorboard_path(out),
+    )
 
 
 def find_saved_state(
