@@ -94,6 +94,19 @@ def test_it_is_the_literal_definition(seed):
     assert ev.object_hausdorff(true, pred) == pytest.approx(literal(true, pred))
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_many_small_objects_that_meet_none_find_the_nearest(seed):
+    rng = np.random.default_rng(seed)
+
+    def draw():
+        corners = rng.integers(0, (55, 75), (20, 2))
+        sides = rng.integers(1, 5, corners.shape)
+        return rectangles(*np.hstack([corners, corners + sides]).tolist())
+
+    true, pred = draw(), draw()
+    assert ev.object_hausdorff(true, pred) == pytest.approx(literal(true, pred))
+
+
 def test_without_objects_it_is_0_and_with_those_of_one_side_infinite():
     empty, one = np.zeros((8, 8), int), rectangles((1, 1, 3, 3), shape=(8, 8))
     assert ev.object_hausdorff(empty, empty) == 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial import KDTree
+from scipy.spatial.distance import cdist
 
 from napari_pffnet.evaluation.overlap import FloatArray, IntArray, number_objects
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_pffnet.evaluation.overlap import Overlap
+
+# Up to so many pairs of pixels are compared one by one: a tree takes longer to plant.
+_FEW_PAIRS = 10_000
 
 
 def object_hausdorff(overlap: Overlap, true: IntArray, pred: IntArray) -> float:
@@ -86,6 +90,11 @@ class _Objects:
         return np.array([np.stack([p.min(0), p.max(0)]) for p in points])
 
     @cached_property
+    def box_tree(self) -> KDTree:
+        """The boxes, ready to find those whose sides are near to the sides of one."""
+        return KDTree(self.boxes.reshape(len(self.boxes), -1))
+
+    @cached_property
     def extremes(self) -> IntArray:
         """(N, 2 D, D) a first and a last pixel along each axis."""
         points = map(self.points, self.edges)
@@ -132,7 +141,10 @@ def _directed(start: _Objects, i: int, end: _Objects, j: int) -> float:
     outside = pixels[end.owners[pixels] != j + 1]
     if not len(outside):
         return 0.0
-    return float(end.tree(j).query(start.points(outside))[0].max())
+    points = start.points(outside)
+    if len(points) * len(end.edges[j]) <= _FEW_PAIRS:
+        return float(cdist(points, end.points(end.edges[j])).min(1).max())
+    return float(end.tree(j).query(points)[0].max())
 
 
 def _nearest(
@@ -140,9 +152,9 @@ def _nearest(
 ) -> float:
     """Return the smallest distance of an object that meets none of the others."""
     # Two objects are at least as far from each other as the sides of their boxes.
-    least = np.abs(others.boxes - objects.boxes[i]).max((1, 2))
-    best = distance(i, int(least.argmin()))
-    near = np.flatnonzero(least < best)
+    box = objects.boxes[i].ravel()
+    best = distance(i, int(others.box_tree.query(box, p=np.inf)[1]))
+    near = np.array(others.box_tree.query_ball_point(box, best, p=np.inf))
     least = np.maximum(
         _to_boxes(objects.extremes[i], others.boxes[near]),
         _to_boxes(others.extremes[near], objects.boxes[i]),
