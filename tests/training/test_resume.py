@@ -93,6 +93,17 @@ def test_what_a_killed_run_was_writing_goes(images, recipe, tmp_path):
     assert [*filter(lambda path: path.exists(), (*left, *others))] == others
 
 
+@pytest.mark.parametrize("log", [b"\0" * 99 + b"\n\0\n", b"step,total\n\0,1\n\xff,2\n"])
+def test_a_log_that_a_power_cut_has_spoilt_does_not_keep_a_run_from_going_on(
+    images, recipe, tmp_path, log
+):
+    out = tmp_path / "m.safetensors"
+    losses(images, recipe, out, stop_after=3)
+    (tmp_path / "m.log.csv").write_bytes(log)
+    assert list(losses(images, recipe, out, resume=True)) == [4, 5, 6]
+    assert (tmp_path / "m.log.csv").read_text().count("\n") == 4
+
+
 def test_resume_without_a_state_starts_anew_and_a_done_run_is_done(
     images, recipe, tmp_path
 ):

@@ -141,6 +141,11 @@ def _read_rows(path: Path, last_step: int) -> list[dict[str, str]]:
     """Return the whole rows up to a step."""
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
+    # A power cut leaves anything; the state, which was put on the disk, is worth more.
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
         rows = [r for r in csv.DictReader(file) if None not in r.values()]
-    return [row for row in rows if int(row["step"]) <= last_step]
+    return [
+        row
+        for row in rows
+        if row.get("step", "").isdecimal() and int(row["step"]) <= last_step
+    ]
