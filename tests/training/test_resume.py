@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import subprocess
@@ -7,8 +8,15 @@ import numpy as np
 import pytest
 import torch
 
+from napari_pffnet import weights
 from napari_pffnet.config import Recipe, TrainConfig
-from napari_pffnet.training import TrainStep, ValidationStep, train, train_iter
+from napari_pffnet.training import (
+    TrainingError,
+    TrainStep,
+    ValidationStep,
+    train,
+    train_iter,
+)
 from napari_pffnet.training.state import previous_state_path, state_path
 from napari_pffnet.weights import load_model
 
@@ -102,6 +110,19 @@ def test_a_log_that_a_power_cut_has_spoilt_does_not_keep_a_run_from_going_on(
     (tmp_path / "m.log.csv").write_bytes(log)
     assert list(losses(images, recipe, out, resume=True)) == [4, 5, 6]
     assert (tmp_path / "m.log.csv").read_text().count("\n") == 4
+
+
+def test_a_full_disk_ends_a_run_that_can_go_on(images, recipe, tmp_path, monkeypatch):
+    def fill(path, content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    out = tmp_path / "m.safetensors"
+    losses(images, recipe, out, stop_after=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(weights, "write_atomically", fill)
+        with pytest.raises(TrainingError, match=r"No space left .* go on with resume"):
+            losses(images, recipe, out, resume=True)
+    assert list(losses(images, recipe, out, resume=True)) == [3, 4, 5, 6]
 
 
 def test_resume_without_a_state_starts_anew_and_a_done_run_is_done(

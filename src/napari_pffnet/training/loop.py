@@ -101,7 +101,7 @@ def train_iter(
         cannot be used: it is damaged, missing beside a model, of another network, or
         not the same in all processes.
     TrainingError
-        If the loss or its gradient is not finite.
+        If the loss or its gradient is not finite, or a file cannot be written.
     """
     recipe = effective_recipe(recipe, base)
     if recipe.train.threads:
@@ -120,7 +120,15 @@ def train_iter(
     if processes.is_first:
         remove_unfinished(Path(out))
     run = start_run(Path(out), recipe, info, base, saved, processes, only_best)
-    return (yield from _train(run, dataset, validation, should_finish))
+    try:
+        return (yield from _train(run, dataset, validation, should_finish))
+    except OSError as error:
+        # Most often the disk is full.
+        again = "train again" if only_best else "go on with resume (--resume)"
+        raise TrainingError(
+            f"The training of {out} cannot go on ({error.strerror or error}); what was "
+            f"saved before is kept. When that is mended, {again}."
+        ) from error
 
 
 def _train(
