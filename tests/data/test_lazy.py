@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import psutil
 import pytest
 import tifffile
 import zarr
@@ -106,6 +108,38 @@ def test_another_process_gets_the_path_and_not_the_pixels(tmp_path, image):
     copied = pickle.dumps(file)
     assert len(copied) < 2000
     np.testing.assert_array_equal(pickle.loads(copied).array[PART], image[PART])
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """The files whose pages are looked up."""
+    paths, read = [], tifffile.imread
+
+    def imread(path, **options):
+        paths.append(path)
+        return read(path, **options)
+
+    monkeypatch.setattr(tifffile, "imread", imread)
+    return paths
+
+
+def test_the_pages_of_a_stack_are_looked_up_once(tmp_path, opened):
+    stack = np.random.default_rng(0).integers(0, 255, (9, 20, 30), dtype=np.uint8)
+    path = tmp_path / "stack.tif"
+    tifffile.imwrite(path, stack, photometric="minisblack", compression="zlib")
+    array = open_image(path).array
+    with ThreadPoolExecutor(4) as pool:
+        planes = list(pool.map(lambda z: array[z, :, 3:], [*range(9)] * 5))
+    np.testing.assert_array_equal(planes, np.tile(stack[..., 3:], (5, 1, 1)))
+    assert opened == [path]
+    copied = pickle.loads(pickle.dumps(array))
+    np.testing.assert_array_equal(copied[4, 2:], stack[4, 2:])
+    assert opened == [path] * 2
+    # Windows removes no file that is open.
+    assert str(path) not in [file.path for file in psutil.Process().open_files()]
+    path.unlink()
+    with pytest.raises((ValueError, OSError), match=r"stack\.tif"):
+        array[0, :, :]
 
 
 def test_a_folder_that_is_no_image_is_refused_in_a_sentence(tmp_path):

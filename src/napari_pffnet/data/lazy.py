@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,6 +40,7 @@ _AS_STORED = (
     tifffile.PHOTOMETRIC.RGB,
     tifffile.PHOTOMETRIC.YCBCR,
 )
+_DECODING = Lock()
 _Index = tuple[int | slice, ...]
 
 
@@ -88,9 +90,16 @@ def open_pyramid(path: str | PathLike[str]) -> list[zarr.Array[Any]]:
 # ------------------------------------------------------------------- TIFF
 
 
-@dataclass(frozen=True, slots=True)
-class TiffArray:
-    """The first series of a TIFF; what is not in use is neither open nor in memory.
+class _OpenedHere:
+    """What is opened when it is first read, in each process anew."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k != "_array"}
+
+
+@dataclass(frozen=True)
+class TiffArray(_OpenedHere):
+    """The first series of a TIFF; between two reads the file is closed.
 
     Attributes
     ----------
@@ -113,11 +122,26 @@ class TiffArray:
 
     def _read(self, index: _Index) -> NDArray[np.generic]:
         if self.offset is None:
-            with tifffile.imread(self.path, aszarr=True, level=0) as store:
-                return np.asarray(zarr.open_array(store, mode="r")[index])
+            return self._decode(index)
         # Mapped for this part alone: pages that were read count as memory in use.
         pixels = np.memmap(self.path, self.dtype, "r", self.offset, self.shape)
         return np.array(pixels[index])
+
+    def _decode(self, index: _Index) -> NDArray[np.generic]:
+        # Another thread may read, too: it must not find the file closed meanwhile.
+        with _DECODING:
+            array = self._array
+            try:
+                return np.asarray(array[index])
+            finally:
+                # Or on Windows nobody could remove the file.
+                array.store.close()
+
+    @cached_property
+    def _array(self) -> Any:
+        # All its pages are looked up, which takes long.  A read opens the file again.
+        store = tifffile.imread(self.path, aszarr=True, level=0)
+        return zarr.open_array(store, mode="r")
 
 
 def _open_tiff(path: Path) -> ImageFile | None:
@@ -146,7 +170,7 @@ def _open_tiff(path: Path) -> ImageFile | None:
 
 
 @dataclass(frozen=True)
-class ZarrArray:
+class ZarrArray(_OpenedHere):
     """An array in a zarr folder, opened when it is first read.
 
     Attributes
@@ -171,9 +195,6 @@ class ZarrArray:
     @cached_property
     def _array(self) -> Any:
         return zarr.open_array(self.path / self.component, mode="r")
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in self.__dict__.items() if k != "_array"}
 
 
 def _open_zarr(path: Path) -> ImageFile:
