@@ -15,6 +15,14 @@ def test_warm_up_rises_in_a_line_from_the_first_step():
     assert rates(1, 5, 10) == pytest.approx([0.1, 0.5, 1.0])
 
 
+def test_a_run_shorter_than_its_warm_up_comes_to_its_rate_and_down_again():
+    config = TrainConfig(iterations=50, warmup=200, learning_rate=1.0)
+    found = [learning_rate(step, config) for step in (1, 10, 30, 50)]
+    assert found[:2] == pytest.approx([0.1, 1.0])
+    assert found[3] < 0.01 < found[2] < 0.6
+    assert learning_rate(1, TrainConfig(iterations=1, learning_rate=1.0)) == 1.0
+
+
 def test_step_falls_to_a_tenth_after_three_quarters():
     assert rates(11, 75, 76, 100, schedule="step") == pytest.approx([1, 1, 0.1, 0.1])
 

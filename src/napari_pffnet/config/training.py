@@ -84,7 +84,9 @@ class TrainConfig(Config):
     learning_rate: float = Field(2e-4, gt=0)
     weight_decay: float = Field(1e-4, ge=0)
     momentum: Unit = Field(0.9, description="Of SGD.")
-    warmup: int = Field(200, ge=0, description="Steps of linear warm-up.")
+    warmup: int = Field(
+        200, ge=0, description="Steps of linear warm-up, at most a fifth of all."
+    )
     schedule: Literal["step", "cosine", "constant"] = Field(
         "cosine", description="step: x 0.1 at 3/4 of the run."
     )

@@ -20,18 +20,21 @@ def learning_rate(step: int, config: TrainConfig) -> float:
     step
         From 1 to ``config.iterations``.
     config
-        Linear warm-up over ``warmup`` steps, then ``step`` (x 0.1 at 3/4 of the
-        run, section IV of the paper), ``cosine`` (to 0) or ``constant``.
+        Linear warm-up over ``warmup`` steps, at most a fifth of the run, then
+        ``step`` (x 0.1 at 3/4 of the run, section IV of the paper), ``cosine``
+        (to 0) or ``constant``.
     """
-    if step <= config.warmup:
-        return config.learning_rate * step / config.warmup
+    # A short run would else end before it has come to its learning rate.
+    warmup = min(config.warmup, config.iterations // 5)
+    if step <= warmup:
+        return config.learning_rate * step / warmup
     if config.schedule == "constant":
         return config.learning_rate
     if config.schedule == "step":
         late = step > 0.75 * config.iterations
         return config.learning_rate * (0.1 if late else 1.0)
-    left = max(config.iterations - config.warmup, 1)
-    progress = min((step - config.warmup - 1) / left, 1.0)
+    left = max(config.iterations - warmup, 1)
+    progress = min((step - warmup - 1) / left, 1.0)
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
 
 
