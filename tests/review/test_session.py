@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from napari_pffnet.review import Rectangle, ReviewSession
+from napari_pffnet.review.steps import StoredStep
 
 TOP_RIGHT = Rectangle(0, 20, 10, 30)
 
@@ -216,6 +217,47 @@ def test_live_threshold_keeps_verdicts_and_undo(session, labels):
     assert verdicts(session) == ["rejected", "", "", ""]
     session.undo()
     assert (labels == 1).sum() == 64
+
+
+def test_many_changes_from_outside_are_written_a_column_at_a_time(session, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise AssertionError("cell by cell takes half a minute in a large image")
+
+    monkeypatch.setattr("pandas.core.indexing._AtIndexer.__setitem__", refuse)
+    table = session.table.assign(quality=[0.5, np.nan, 0.25], kind=["a", "", "b"])
+    table["class_id"] = np.array([2, 3, 1], np.int32)
+    assert session.adopt(table)
+    assert session.table["quality"].tolist() == pytest.approx(
+        [0.5, np.nan, 0.25], nan_ok=True
+    )
+    assert session.table["class_id"].tolist() == [2, 3, 1]
+    assert session.table["kind"].fillna("").tolist() == ["a", "", "b"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        (np.int32, [5, 6]),
+        (np.int64, [5, None]),
+        (np.float32, [0.1, None]),
+        (np.bool_, [True, False]),
+        (object, ["a", None]),
+        (object, [1, 0.5]),
+    ],
+)
+def test_values_written_together_are_as_written_one_by_one(labels, kind, changes):
+    table = pd.DataFrame({"mine": np.zeros(3).astype(kind)})
+    both = [ReviewSession(labels, table) for _ in range(2)]
+    cells = [(i, "mine", value) for i, value in enumerate(changes, 2)]
+    both[0].replay([StoredStep(cells=cells)])
+    both[1].replay([StoredStep(cells=[cell]) for cell in cells])
+    pd.testing.assert_frame_equal(both[0].table, both[1].table)
+
+
+def test_fractions_survive_in_a_column_of_whole_numbers(labels):
+    session = ReviewSession(labels, pd.DataFrame({"mine": [1, 2, 3]}))
+    session.replay([StoredStep(cells=[(1, "mine", 0.5), (2, "mine", 4)])])
+    assert session.table["mine"].tolist() == [0.5, 4, 3]
 
 
 def test_undo_leaves_what_was_painted_since(session, labels):

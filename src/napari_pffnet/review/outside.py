@@ -69,9 +69,12 @@ def _differences(state: State, new: pd.DataFrame) -> list[CellChange]:
         if name in state.table:
             old = state.table[name].reindex(new.index).astype(object)
         values = column.astype(object)
-        is_same = (old == values) | (old.isna() & values.isna())
         # An unknown number in a row that is blank needs no word either.
-        for row in np.flatnonzero(~is_same.to_numpy()).tolist():
-            after = to_cell(values.iloc[row])
-            cells.append(CellChange(row + 1, str(name), to_cell(old.iloc[row]), after))
+        is_same = (old == values) | (old.isna() & values.isna())
+        rows = np.flatnonzero(~is_same.to_numpy())
+        # All at once: one by one they take half a minute in a large image.
+        pairs = zip(old.to_numpy()[rows], values.to_numpy()[rows], strict=True)
+        for row, (before, after) in zip(rows.tolist(), pairs, strict=True):
+            change = CellChange(row + 1, str(name), to_cell(before), to_cell(after))
+            cells.append(change)
     return cells

@@ -206,5 +206,26 @@ def _blank(column: pd.Series[Any]) -> Cell:
 
 
 def _write_cells(table: pd.DataFrame, cells: Sequence[tuple[int, str, Cell]]) -> None:
+    columns: dict[str, dict[int, Any]] = {}
     for label, column, value in cells:
-        table.at[label - 1, column] = np.nan if value is None else value
+        new = np.nan if value is None else value
+        columns.setdefault(column, {})[label - 1] = new
+    for column, values in columns.items():
+        if len(values) > 1:
+            _write_column(table, column, values)
+            continue
+        # Most steps change a cell, or one in a few columns: this is quicker then.
+        for row, value in values.items():
+            table.at[row, column] = value
+
+
+def _write_column(table: pd.DataFrame, column: str, values: dict[int, Any]) -> None:
+    """Write the values of some rows at once: cell by cell takes seconds."""
+    new: Any = list(values.values())
+    if column in table:
+        has_fractions = any(isinstance(value, float) for value in new)
+        if table[column].dtype.kind in "iu" and has_fractions:
+            table[column] = table[column].astype(np.float64)
+        # As one of its type, or pandas refuses int64 for a column of int32.
+        new = pd.array(new, dtype=table[column].dtype)
+    table.loc[list(values), column] = new
