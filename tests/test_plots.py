@@ -36,6 +36,21 @@ def test_curves_become_a_picture_without_a_display(logs, tmp_path, monkeypatch):
     assert not list(tmp_path.glob(".*"))
 
 
+def test_a_picture_that_cannot_be_written_leaves_the_old_one(
+    logs, tmp_path, monkeypatch
+):
+    def fail(self, path, **_):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "m.png").write_bytes(b"old")
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", fail)
+    with pytest.raises(OSError, match="No space"):
+        plot_training(*logs, tmp_path / "m.png")
+    assert (tmp_path / "m.png").read_bytes() == b"old"
+    assert not list(tmp_path.glob(".*"))
+
+
 def test_scores_add_ink_and_may_be_missing(logs, tmp_path):
     plot_training(*logs, tmp_path / "both.png")
     plot_training(logs[0], tmp_path / "none.csv", tmp_path / "one.png")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pandas as pd
 
+from napari_pffnet.files import whole_file
+
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
@@ -302,6 +304,5 @@ def _figure(width: float, height: float) -> Figure:
 
 def _save(figure: Figure, path: Path) -> None:
     """Write a PNG so that a crash leaves the old one or the new one."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    figure.savefig(unfinished, format="png", dpi=120)
-    unfinished.replace(path)
+    with whole_file(path) as part:
+        figure.savefig(part, format="png", dpi=120)

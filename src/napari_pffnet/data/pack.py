@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from napari_pffnet.data.axes import repeat_channels
 from napari_pffnet.data.training_image import TrainingImage
+from napari_pffnet.files import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,8 +34,7 @@ def write_pack(
     Parameters
     ----------
     path
-        Ends in ``.npz``; written beside and renamed, so that it is whole or
-        not there.
+        Ends in ``.npz``; whole or not there.
     sets
         Images of each set by its name, for example ``"bbbc039/train"``; images
         are uint8, without ignore map and of a single class.
@@ -63,17 +62,16 @@ def write_pack(
             arrays[f"{name}/{number}/labels"] = _compress(
                 image.labels.astype(np.uint16)
             )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"partial-{path.name}")
-    np.savez(partial, **arrays)
-    size = partial.stat().st_size
-    if max_bytes is not None and size > max_bytes:
-        partial.unlink()
-        raise ValueError(
-            f"The pack has {size / 2**20:.1f} MiB and {max_bytes / 2**20:.1f} MiB are "
-            "allowed; leave some images out."
-        )
-    os.replace(partial, path)
+    with whole_file(path) as part:
+        # By its name NumPy would add its own suffix.
+        with part.open("wb") as file:
+            np.savez(file, **arrays)
+        size = part.stat().st_size
+        if max_bytes is not None and size > max_bytes:
+            raise ValueError(
+                f"The pack has {size / 2**20:.1f} MiB and {max_bytes / 2**20:.1f} MiB "
+                "are allowed; leave some images out."
+            )
     return size
 
 

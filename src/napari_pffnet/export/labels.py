@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tifffile
 
-from napari_pffnet.files import write_atomically
+from napari_pffnet.files import whole_file, write_atomically
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -84,9 +83,8 @@ def write_objects(objects: pd.DataFrame, path: str | PathLike[str]) -> None:
 
 def write_parquet(objects: pd.DataFrame, path: str | PathLike[str]) -> None:
     """Write the table of the objects as Parquet; needs the package pyarrow."""
-    content = BytesIO()
-    objects.to_parquet(content, engine="pyarrow", index=False)
-    write_atomically(Path(path), content.getvalue())
+    with whole_file(Path(path)) as part:
+        objects.to_parquet(part, engine="pyarrow", index=False)
 
 
 def _write_tiff(
@@ -101,15 +99,14 @@ def _write_tiff(
             "resolution": (1e4 / pixel_size_um, 1e4 / pixel_size_um),
             "resolutionunit": "CENTIMETER",
         }
-    content = BytesIO()
-    tifffile.imwrite(
-        content,
-        image,
-        # Or a stack of three planes would become the colours of one.
-        photometric="minisblack",
-        compression="zlib",
-        # Q: planes or time points, this is not known here.
-        metadata={"axes": f"{axes}YX".rjust(image.ndim, "Q")},
-        **known,
-    )
-    write_atomically(Path(path), content.getvalue())
+    with whole_file(Path(path)) as part:
+        tifffile.imwrite(
+            part,
+            image,
+            # Or a stack of three planes would become the colours of one.
+            photometric="minisblack",
+            compression="zlib",
+            # Q: planes or time points, this is not known here.
+            metadata={"axes": f"{axes}YX".rjust(image.ndim, "Q")},
+            **known,
+        )
