@@ -51,14 +51,14 @@ class _Document(BaseModel):
 
 def write_planes(folder: Path, planes: Sequence[Instances], facts: Facts) -> None:
     """Write both files, each of them whole or not at all."""
-    columns = {
+    columns: dict[str, Any] = {
         name: np.concatenate([getattr(plane, name) for plane in planes])
         for name in (*_COLUMNS, "masks")
     }
     columns["masks"] = np.packbits(columns["masks"])
     columns["counts"] = np.array([len(plane) for plane in planes])
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **columns)
+    np.savez(buffer, **columns)
     content = buffer.getvalue()
     sha256 = hashlib.sha256(content).hexdigest()
     document = _Document(sha256=sha256, shape=planes[0].shape, facts=facts)
