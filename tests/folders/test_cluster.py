@@ -29,7 +29,8 @@ from napari_pffnet.folders import (
 from napari_pffnet.folders.cluster import connected
 from napari_pffnet.folders.cluster_run import share_tiles
 from napari_pffnet.folders.cluster_worker import FileArray, ModelSource, prepare
-from napari_pffnet.segmentation.run import find_iter, finish, view_image
+from napari_pffnet.generators import finish
+from napari_pffnet.segmentation.run import find_iter, view_image
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 CONFIG = SegmentConfig(tile=0, diameter=28, score_threshold=0.3)

@@ -5,12 +5,11 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from napari_pffnet.data.tiling import Span, Tile
 from napari_pffnet.instances import Instances, VisibleObjects
 from napari_pffnet.segmentation.assembly import Assembly
 from napari_pffnet.segmentation.tiles import TileFound
 
-SIDE, STEP = 100, 110
+SIDE, STEP = 200, 210
 SHAPE = (8 * STEP, 8 * STEP)
 
 
@@ -21,7 +20,6 @@ def squares(row):
         labels[row * STEP :, i * STEP :][:SIDE, :SIDE] = i + 1
     found = Instances.from_labels(labels, scores=[0.9] * 8, qualities=[0.9] * 8)
     return TileFound(
-        Tile(Span(0, STEP, 0, STEP, STEP), Span(0, STEP, 0, STEP, STEP)),
         (row * STEP, 0, (row + 1) * STEP, SHAPE[1]),
         found,
         Instances.empty(SHAPE),

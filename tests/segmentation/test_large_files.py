@@ -11,7 +11,7 @@ import zarr
 
 from napari_pffnet.config import OutputConfig, SegmentConfig
 from napari_pffnet.folders import image, plan_files, segment_files_iter
-from napari_pffnet.segmentation.run import finish
+from napari_pffnet.generators import finish
 
 from .bright import BrightThings, bright_model, discs
 

@@ -14,11 +14,11 @@ from napari_pffnet.data.readers import ImageFile
 from napari_pffnet.files import hash_file
 from napari_pffnet.folders.image import is_large
 from napari_pffnet.folders.outputs import CannotWriteError
+from napari_pffnet.generators import finish
 from napari_pffnet.messages import explain
 from napari_pffnet.segmentation.means import first_means
 from napari_pffnet.segmentation.memory import is_out_of_memory
 from napari_pffnet.segmentation.predictor import Predictor, choose_dtype
-from napari_pffnet.segmentation.run import finish
 from napari_pffnet.segmentation.tiles import find_in_tiles
 from napari_pffnet.weights import load_model
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -10,10 +11,12 @@ import numpy as np
 
 from napari_pffnet.data.axes import check_axes
 from napari_pffnet.folders.large import LARGE_FROM
+from napari_pffnet.generators import retell
 from napari_pffnet.linking import link_planes
-from napari_pffnet.segmentation import segment_iter, segment_planes_iter
+from napari_pffnet.segmentation import segment_planes_iter
 from napari_pffnet.segmentation.memory import check_labels_fit
-from napari_pffnet.segmentation.run import view_image
+from napari_pffnet.segmentation.result import paint_result
+from napari_pffnet.segmentation.run import find_iter, view_image
 from napari_pffnet.segmentation.stack import Stack
 
 if TYPE_CHECKING:
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     from napari_pffnet.segmentation.stack import Sliceable
     from napari_pffnet.segmentation.view import Plane
     from napari_pffnet.weights import Model
+
+logger = logging.getLogger("napari_pffnet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,20 +116,13 @@ def _segment_image(
     file: ImageFile, model: Model, config: SegmentConfig
 ) -> Generator[float, None, Segmented]:
     config = config.model_copy(update={"axes": config.axes or file.axes})
-    steps = segment_iter(
-        file.array,
-        model,
-        config,
-        channel_names=file.channel_names,
-        pixel_size_um=file.pixel_size_um,
+    view = view_image(file.array, model, config, file.channel_names)
+    search = yield from retell(
+        find_iter(view, model, config), lambda tile: tile.done / tile.total
     )
-    while True:
-        try:
-            tile = next(steps)
-        except StopIteration as stop:
-            result = stop.value
-            break
-        yield tile.done / tile.total
+    for note in search.notes:
+        logger.info(note)
+    result = paint_result(search, model.info, pixel_size_um=file.pixel_size_um)
     return Segmented(
         labels=result.labels,
         semantic=result.semantic,
@@ -132,7 +130,7 @@ def _segment_image(
         outlines=result.objects,
         axes="",
         candidates=result.instances,
-        plane=view_image(file.array, model, config, file.channel_names).plane,
+        plane=view.plane,
         pixel_size_um=file.pixel_size_um,
         notes=result.notes,
         record=result.record,
@@ -155,12 +153,7 @@ def _segment_stack(
         channel_names=file.channel_names,
         pixel_size_um=file.pixel_size_um,
     )
-    while True:
-        try:
-            yield next(steps).fraction
-        except StopIteration as stop:
-            result = stop.value
-            break
+    result = yield from retell(steps, lambda done: done.fraction)
     return Segmented(
         labels=result.labels,
         semantic=result.semantic,

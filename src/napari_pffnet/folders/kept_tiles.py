@@ -109,7 +109,7 @@ class KeptTiles:
             y0, x0, y1, x1 = arrays["extent"].tolist()
             whole, cut = (_unpacked(name, arrays, shape) for name in ("whole", "cut"))
         extent = (y0, x0, y1, x1)
-        return TileFound(plan.tiles[number], extent, whole, cut, classes)
+        return TileFound(extent, whole, cut, classes)
 
 
 _FIELDS = ("boxes", "offsets", "class_ids", "scores", "qualities")

@@ -18,6 +18,7 @@ from napari_pffnet.export.large import create_zarr, write_ome_zarr, write_tiled_
 from napari_pffnet.export.overlay import write_overlay
 from napari_pffnet.folders.jobs import OVERLAY
 from napari_pffnet.folders.outputs import PART, explained
+from napari_pffnet.generators import retell
 from napari_pffnet.segmentation import segment_large_iter
 from napari_pffnet.segmentation.stack import Stack
 
@@ -127,12 +128,8 @@ def segment_large_file_iter(
         pixel_size_um=file.pixel_size_um,
         wrap=kept.wrap if wrap is None else lambda here: kept.wrap(wrap(here)),
     )
-    while True:
-        try:
-            tile = next(steps)
-        except StopIteration as stop:
-            return LargeSegmented(stop.value, classes, file.pixel_size_um)
-        yield tile.done / tile.total
+    result = yield from retell(steps, lambda tile: tile.done / tile.total)
+    return LargeSegmented(result, classes, file.pixel_size_um)
 
 
 @dataclass(frozen=True, slots=True)

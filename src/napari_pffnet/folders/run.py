@@ -24,9 +24,9 @@ from napari_pffnet.folders.steps import (
     parts_of,
 )
 from napari_pffnet.folders.tally import tally
+from napari_pffnet.generators import finish
 from napari_pffnet.messages import explain
 from napari_pffnet.registry import obtain
-from napari_pffnet.segmentation.run import finish
 from napari_pffnet.weights import load_model
 
 if TYPE_CHECKING:

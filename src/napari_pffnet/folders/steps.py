@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_pffnet.generators import retell
+
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
@@ -91,12 +93,7 @@ def parts_of(
     place: Place, steps: Generator[float, None, ImageRecord]
 ) -> Generator[ImagePart, None, ImageRecord]:
     """Tell which image the steps belong to."""
-    while True:
-        try:
-            yield ImagePart(place, next(steps))
-        except StopIteration as stop:
-            record: ImageRecord = stop.value
-            return record
+    return retell(steps, lambda done: ImagePart(place, done))
 
 
 @dataclass(frozen=True, slots=True)

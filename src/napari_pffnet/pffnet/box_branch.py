@@ -185,9 +185,6 @@ class BoxBranch(nn.Module):
             output = self(pyramid, part, torch.zeros_like(part[:, 0]))
             logits.append(output.class_logits)
             deltas.append(output.deltas)
-        if not deltas:
-            none = proposals.new_zeros(0)
-            return proposals, none.long(), none
         scores = torch.cat(logits).softmax(1)[:, 1:]
         least = max(least_score, self._limits.min_score)
         roi, category = torch.nonzero(scores >= least, as_tuple=True)

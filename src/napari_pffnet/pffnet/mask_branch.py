@@ -133,8 +133,6 @@ class MaskBranch(nn.Module):
             output = self(pyramid, part, torch.zeros_like(part[:, 0]))
             logits.append(object_logits(output.logits))
             qualities.append(self._estimate(output, score))
-        if not logits:
-            return boxes.new_zeros(0, 2 * _POOL, 2 * _POOL), boxes.new_zeros(0)
         return torch.cat(logits), torch.cat(qualities)
 
     def _estimate(self, output: MaskOutput, scores: Tensor) -> Tensor:

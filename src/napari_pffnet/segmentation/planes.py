@@ -12,8 +12,9 @@ import numpy as np
 from napari_pffnet.candidates import PlaneCandidates
 from napari_pffnet.config import SegmentConfig
 from napari_pffnet.data.tiling import context_margin
+from napari_pffnet.generators import finish, retell
 from napari_pffnet.segmentation.result import Found, paint_classes
-from napari_pffnet.segmentation.run import check_model, find_iter, finish
+from napari_pffnet.segmentation.run import check_model, find_iter
 from napari_pffnet.segmentation.stack import Stack
 from napari_pffnet.segmentation.view import view_plane
 
@@ -217,13 +218,7 @@ def _counted(
     steps: Generator[TileDone, None, Search], plane: int, planes: int
 ) -> Generator[PlaneDone, None, Search]:
     """Count the pieces of a plane among those of all planes."""
-    while True:
-        try:
-            tile = next(steps)
-        except StopIteration as stop:
-            search: Search = stop.value
-            return search
-        yield PlaneDone(plane, planes, tile.done, tile.total)
+    return retell(steps, lambda tile: PlaneDone(plane, planes, tile.done, tile.total))
 
 
 def _placed(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from napari_pffnet.config import SegmentConfig
 from napari_pffnet.data.axes import check_one_plane
+from napari_pffnet.generators import finish
 from napari_pffnet.segmentation.means import Means, first_means, lesser_means
 from napari_pffnet.segmentation.memory import is_out_of_memory
 from napari_pffnet.segmentation.objects import Outcome, find_objects, nothing
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from napari_pffnet.segmentation.objects import FinderWrap
     from napari_pffnet.segmentation.stack import Sliceable
     from napari_pffnet.segmentation.view import Plane
-
-Result = TypeVar("Result")
 
 logger = logging.getLogger("napari_pffnet")
 
@@ -156,16 +155,6 @@ def find_iter(
             f"segmented at {outcome.scale:.3g} times its size."
         )
     return Search(outcome.found, tuple(notes), _record(model, config, outcome))
-
-
-def finish(steps: Generator[Any, None, Result]) -> Result:
-    """Run a generator to its end and return what it returns."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            result: Result = stop.value
-            return result
 
 
 def _find_within_memory(

@@ -34,17 +34,14 @@ class TileFound:
 
     Attributes
     ----------
-    tile
-        That was seen.
     extent
-        y0, x0, y1, x1 of what it sees, pixels of the plane.
+        y0, x0, y1, x1 of what it sees.
     whole, cut
         Candidates that it owns: those that it shows whole, and those it cuts.
     classes
         The class map of its core, or None without a semantic branch.
     """
 
-    tile: Tile
     extent: tuple[int, int, int, int]
     whole: Instances
     cut: Instances
@@ -54,7 +51,7 @@ class TileFound:
     def nothing(cls, tile: Tile, scaled: Scaled) -> TileFound:
         """Return that a tile holds no objects."""
         none = Instances.empty(scaled.plane.shape)
-        return cls(tile, _extent(tile, scaled), none, none, None)
+        return cls(_extent(tile, scaled), none, none, None)
 
 
 def find_in_tiles(
@@ -111,7 +108,6 @@ def found_in(
     )
     logits = output.semantic_logits
     return TileFound(
-        tile,
         _extent(tile, scaled),
         whole,
         part,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from napari_pffnet.folders import (
     plan_files,
     segment_files_iter,
 )
+from napari_pffnet.generators import retell
 from napari_pffnet.messages import FolderDone, Progress
 
 if TYPE_CHECKING:
@@ -39,14 +39,7 @@ def run(
     model = kept.get(request.model, request.device)
     clock = _Clock(len(images))
     steps = segment_files_iter(plan, model, hash_file(find_model(request.model)))
-    with closing(steps):
-        while True:
-            try:
-                yield clock.progress(next(steps))
-            except StopIteration as stop:
-                result: FilesResult = stop.value
-                break
-    yield _done(result)
+    yield _done((yield from retell(steps, clock.progress)))
 
 
 @dataclass(slots=True)

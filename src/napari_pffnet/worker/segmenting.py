@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_pffnet.generators import retell
 from napari_pffnet.messages import Progress, SegmentDone
 from napari_pffnet.segmentation.memory import check_labels_fit
 from napari_pffnet.segmentation.planes import segment_planes_iter
@@ -46,12 +47,7 @@ def run(
         channel_names=request.image.channel_names,
         pixel_size_um=request.image.pixel_size_um,
     )
-    while True:
-        try:
-            yield _progress(next(steps))
-        except StopIteration as stop:
-            result: PlanesResult = stop.value
-            break
+    result = yield from retell(steps, _progress)
     _write(result, Path(request.out))
     yield SegmentDone(record=result.record.model_dump(mode="json"), notes=result.notes)
 
