@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from napari_pffnet.config import Precision
     from napari_pffnet.pffnet.norms import Moments
 
-Region = tuple[float, float, float, float]
+XYXY = tuple[float, float, float, float]
 """x0, y0, x1, y1, pixels."""
 
 
@@ -66,7 +66,7 @@ class Predictor:
         self,
         *images: NDArray[np.float32],
         least_score: float = 0.0,
-        regions: Sequence[Region] | None = None,
+        regions: Sequence[XYXY] | None = None,
     ) -> list[TileOutput]:
         """Run images through the network.
 
