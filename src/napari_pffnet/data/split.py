@@ -31,13 +31,8 @@ class Split:
     validation: tuple[TrainingImage, ...]
 
 
-def split_validation(
-    images: Sequence[TrainingImage],
-    *,
-    share: float = VALIDATION_SHARE,
-    seed: int = 0,
-) -> Split:
-    """Set a share of the images aside, at least one.
+def split_validation(images: Sequence[TrainingImage], *, seed: int = 0) -> Split:
+    """Set a tenth of the images aside, at least one.
 
     Images with objects are taken first, as far as one of them is left for
     training: nothing is learnt from a validation without objects.  A single
@@ -47,8 +42,6 @@ def split_validation(
     ----------
     images
         All images.
-    share
-        Share of the images that is set aside.
     seed
         Which ones.
 
@@ -65,7 +58,7 @@ def split_validation(
     with_objects = [i for i in order if len(images[i].class_ids)]
     without = [i for i in order if not len(images[i].class_ids)]
     ranked = [*with_objects[1:], *without, *with_objects[:1]]
-    count = min(max(1, round(share * len(images))), len(images) - 1)
+    count = min(max(1, round(VALIDATION_SHARE * len(images))), len(images) - 1)
     chosen = set(ranked[:count])
     return Split(
         tuple(image for i, image in enumerate(images) if i not in chosen),
@@ -73,18 +66,16 @@ def split_validation(
     )
 
 
-def split_image(image: TrainingImage, *, part: float = VALIDATION_PART) -> Split:
+def split_image(image: TrainingImage) -> Split:
     """Cut one image along its longer side into training and validation.
 
-    The cut lies where few objects are, so that validation gets about ``part`` of
+    The cut lies where few objects are, so that validation gets about a quarter of
     them.  Objects on the cut are ignored on both sides of it.
 
     Parameters
     ----------
     image
         Not changed.
-    part
-        Share of the longer side that validation gets, more or less.
 
     Raises
     ------
@@ -98,19 +89,19 @@ def split_image(image: TrainingImage, *, part: float = VALIDATION_PART) -> Split
             f"{image.name} has {length} pixel and cannot be split for validation; give "
             "validation images of their own (--val)."
         )
-    cut, is_last = _best_cut(image, axis, part)
+    cut, is_last = _best_cut(image, axis)
     first, last = _piece(image, axis, 0, cut), _piece(image, axis, cut, length)
     return Split((first,), (last,)) if is_last else Split((last,), (first,))
 
 
-def _best_cut(image: TrainingImage, axis: int, part: float) -> tuple[int, bool]:
+def _best_cut(image: TrainingImage, axis: int) -> tuple[int, bool]:
     """Return where to cut, and whether validation gets what lies behind.
 
     Both parts should have objects.  Then what counts is how many objects the cut
     destroys, and how far the share of validation is from the one wanted; then how
     far the cut is.
     """
-    length = image.labels.shape[axis]
+    length, part = image.labels.shape[axis], VALIDATION_PART
     spans = [window[axis] for window in find_objects(image.labels) if window]
     starts = np.array([span.start for span in spans])
     stops = np.array([span.stop for span in spans])

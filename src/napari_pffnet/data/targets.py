@@ -24,7 +24,6 @@ def image_target(
     class_ids_by_label: NDArray[np.integer] | None = None,
     ignore: NDArray[np.bool_] | None = None,
     full_areas: NDArray[np.floating] | None = None,
-    min_visible: float = MIN_VISIBLE,
     min_area: float = MIN_AREA,
 ) -> ImageTarget:
     """Turn a label image, or a crop of one, into an `ImageTarget`.
@@ -43,9 +42,7 @@ def image_target(
         (Y, X) bool; pixels of which nothing is known.
     full_areas
         Area in pixels of the whole object at the position of each label; the
-        pixels of objects with less than ``min_visible`` of it left are ignored.
-    min_visible
-        Share of an object that must be left, 0 to 1.
+        pixels of objects with less than `MIN_VISIBLE` of it left are ignored.
     min_area
         Objects of fewer pixels are ignored.
 
@@ -59,7 +56,7 @@ def image_target(
     areas = np.bincount(labels.ravel(), minlength=1)
     least = np.full(len(areas), float(max(min_area, 1)))
     if full_areas is not None:
-        np.maximum(least, min_visible * full_areas[: len(areas)], out=least)
+        np.maximum(least, MIN_VISIBLE * full_areas[: len(areas)], out=least)
     least[0] = np.inf
     kept = np.flatnonzero(areas >= least)
 

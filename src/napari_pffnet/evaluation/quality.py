@@ -79,17 +79,13 @@ def spearman(quality: ArrayLike, true_iou: ArrayLike) -> float:
     return float(np.corrcoef(_ranks(x), _ranks(y))[0, 1])
 
 
-def auroc_bad(
-    confidence: ArrayLike, true_iou: ArrayLike, *, threshold: float = BAD_IOU
-) -> float:
-    """Compute how well low confidence tells the bad objects.
+def auroc_bad(confidence: ArrayLike, true_iou: ArrayLike) -> float:
+    """Compute how well low confidence tells the bad objects: true IoU < `BAD_IOU`.
 
     Parameters
     ----------
     confidence, true_iou
         (N,) one value an object.
-    threshold
-        Objects of lower true IoU are bad.
 
     Returns
     -------
@@ -97,7 +93,7 @@ def auroc_bad(
     than a good one, equal ones counting half.  NaN if all are good or all bad.
     """
     x, y = _checked(confidence, true_iou)
-    is_bad = y < threshold
+    is_bad = y < BAD_IOU
     n_bad, n_good = int(is_bad.sum()), int((~is_bad).sum())
     if n_bad == 0 or n_good == 0:
         return float("nan")
@@ -107,11 +103,7 @@ def auroc_bad(
 
 
 def worst_share(
-    confidence: ArrayLike,
-    true_iou: ArrayLike,
-    k: float = 10.0,
-    *,
-    threshold: float = BAD_IOU,
+    confidence: ArrayLike, true_iou: ArrayLike, k: float = 10.0
 ) -> WorstShare:
     """Compute the share of all bad objects among the ``k`` % of lowest confidence.
 
@@ -125,8 +117,6 @@ def worst_share(
         (N,) one value an object.
     k
         Per cent of the objects, above 0, at most 100.
-    threshold
-        Objects of lower true IoU are bad.
 
     Returns
     -------
@@ -141,7 +131,7 @@ def worst_share(
     if not 0 < k <= 100:
         raise ValueError(f"k is {k}; give per cent, above 0 and at most 100.")
     x, y = _checked(confidence, true_iou)
-    is_bad = y < threshold
+    is_bad = y < BAD_IOU
     n_bad = int(is_bad.sum())
     if n_bad == 0:
         return WorstShare(float("nan"), float("nan"))
