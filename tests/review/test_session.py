@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from napari_pffnet.review import Rectangle, ReviewSession
+from napari_pffnet.review.patches import Patch
 from napari_pffnet.review.steps import StoredStep
 
 TOP_RIGHT = Rectangle(0, 20, 10, 30)
@@ -106,6 +107,28 @@ def test_accepting_what_was_mended_keeps_it_fixed(session, labels):
     session.painted()
     session.accept(1)
     assert verdicts(session)[0] == "fixed"
+
+
+def test_verdicts_do_not_look_through_all_steps_so_far(session, labels, monkeypatch):
+    asked, touched = [], Patch.touched.fget
+
+    def ask(patch: Patch) -> tuple[int, ...]:
+        asked.append(patch)
+        return touched(patch)
+
+    monkeypatch.setattr(Patch, "touched", property(ask))
+    session.reject(1)
+    session.merge(2, 3)
+    asked.clear()
+    session.accept(2)
+    assert verdicts(session)[1] == "fixed"
+    assert session.protected.tolist() == [1, 2, 3]
+    assert not asked, "else each key takes longer than the one before"
+    for expected in ([1, 2, 3], [1], []):
+        session.undo()
+        assert session.protected.tolist() == expected
+    session.redo()
+    assert session.protected.tolist() == [1]
 
 
 def test_every_step_can_be_undone_and_made_again(session, labels):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -86,6 +87,8 @@ class ReviewSession:
         self._journal = journal
         self._done: list[Step] = []
         self._undone: list[Step] = []
+        # By how many of the steps that are done each label won or lost pixels.
+        self._touched: Counter[int] = Counter()
 
     # ------------------------------------------------------------- what is
 
@@ -117,7 +120,7 @@ class ReviewSession:
     def protected(self) -> NDArray[np.int64]:
         """Labels of the objects that have a verdict or were edited, rising."""
         judged = np.flatnonzero((self.table["verdict"] != "").to_numpy()) + 1
-        edited = [i for step in self._done for i in step.touched]
+        edited = [label for label, steps in self._touched.items() if steps > 0]
         return np.union1d(judged, np.array(edited, np.int64))
 
     @property
@@ -183,7 +186,7 @@ class ReviewSession:
 
     def accept(self, label: int) -> None:
         """Say that an object is right; one that was mended stays ``fixed``."""
-        is_mended = any(label in step.touched for step in self._done)
+        is_mended = self._touched[label] > 0
         self._judge("accept", label, "fixed" if is_mended else "accepted")
 
     def reject(self, label: int) -> None:
@@ -310,8 +313,10 @@ class ReviewSession:
         self._state.apply(step)
         if step.kind == "renumber":
             self._done.clear()
+            self._touched.clear()
         if not step.is_outside:
             self._done.append(step)
+            self._touched.update(step.touched)
         self._undone.clear()
 
     def _move(self, action: Action) -> Step | None:
@@ -327,8 +332,10 @@ class ReviewSession:
             step = self._done.pop()
             self._state.revert(step)
             self._undone.append(step)
+            self._touched.subtract(step.touched)
         else:
             step = self._undone.pop()
             self._state.apply(step)
             self._done.append(step)
+            self._touched.update(step.touched)
         return step
