@@ -89,6 +89,26 @@ def test_a_rejected_object_and_what_lay_under_it_stay_away():
     assert objects.repaint(0.1).table["area"].tolist() == [100, 80]
 
 
+def test_what_lies_under_any_of_many_rejected_objects_stays_away(crowd):
+    plane = crowd.planes[1]
+    candidates = candidates_of(plane)
+    painted = candidates.paint()
+    gone = plane.paint(score_threshold=0.5, covered=0.7).index[::2]
+    objects = LiveObjects(candidates, painted.labels, painted.table)
+    rejected = np.arange(1, len(painted.table) + 1, 2)
+    objects.labels[np.isin(objects.labels, rejected)] = 0
+    objects.protect(rejected)
+    under = [
+        any(plane.intersection(i, j) > 0.7 * plane.areas[j] for i in gone)
+        for j in range(len(plane))
+    ]
+    expected = np.zeros(plane.shape, np.int32)
+    wanted = plane.reach(0.05) & ~np.array(under)
+    plane.paint_free(expected, wanted, covered=0.7)
+    assert 0 < np.count_nonzero(wanted) < len(plane) - len(gone)
+    assert parts(objects.repaint(0.05).labels) == parts(expected)
+
+
 def test_objects_and_columns_of_the_user_are_kept():
     objects = live((0, 0, 5, 0.9, 0.9), (0, 20, 5, 0.3, 0.9))
     table = objects.repaint(0.5).table

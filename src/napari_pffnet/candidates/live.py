@@ -9,6 +9,7 @@ import pandas as pd
 
 from napari_pffnet.candidates.planes import PlaneCandidates, Repainted
 from napari_pffnet.candidates.rows import NO_CANDIDATE, ObjectRows
+from napari_pffnet.instances import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -215,11 +216,10 @@ def _covered_by(
 ) -> NDArray[np.bool_]:
     """Say which (N,) candidates lie under those that are gone."""
     under = np.zeros(len(plane), np.bool_)
-    most = covered * plane.areas if len(gone) else under
+    if not len(gone):
+        return under
+    most, rows = covered * plane.areas, Rows(plane.boxes)
     for i in gone.tolist():
-        y0, x0, y1, x1 = plane.boxes[i].tolist()
-        rows = (plane.boxes[:, 0] < y1) & (plane.boxes[:, 2] > y0)
-        columns = (plane.boxes[:, 1] < x1) & (plane.boxes[:, 3] > x0)
-        for j in np.flatnonzero(rows & columns).tolist():
+        for j in rows.meeting(plane.boxes[i].tolist()).tolist():
             under[j] |= plane.intersection(i, j) > most[j]
     return under
