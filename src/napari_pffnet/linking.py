@@ -95,7 +95,7 @@ def link_planes(
     0      1    32       2        0        2
     1      2     4       1        2        3
     """
-    config, name = LinkConfig(**options), axis.lower()
+    config, name = LinkConfig.of(options), axis.lower()
     _check_order(table)
     labels = _as_rows(labels, len(table))
     planes = np.moveaxis(labels, _position(labels, table, name), 0)

@@ -246,3 +246,16 @@ def test_the_record_is_json():
     assert told["options"]["tile"] == 0
     assert told["device"] == "cpu"
     assert "torch" in told["versions"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"diam": 30}, "^There is no option diam.$"),
+        ({"diameter": -1}, "^diameter -1 should be 'auto' or greater than"),
+        ({"score_threshold": 2}, "^score_threshold 2 should be less than"),
+    ],
+)
+def test_options_that_mean_nothing_are_named_in_a_sentence(options, words):
+    with pytest.raises(ValueError, match=words):
+        segment(np.zeros((50, 50)), bright_model(), **options)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from cyclopts import CycloptsError
 from pydantic import ValidationError
 
+from napari_pffnet.config import explain_invalid
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -108,39 +110,12 @@ def report_failures(failures: Mapping[str, str]) -> int:
 def sentence(error: BaseException) -> str:
     """Return what is wrong in words, without the name of an exception."""
     if isinstance(error, ValidationError):
-        return _explain(error)
+        return explain_invalid(error)
     # Only what cyclopts could not read is an option; a file may be invalid as well.
     cause = error.__cause__
     if isinstance(error, CycloptsError) and isinstance(cause, ValidationError):
-        return _explain(cause, prefix="--")
+        return explain_invalid(cause, prefix="--")
     if isinstance(error, OSError) and error.strerror:
         place = f": {error.filename}" if error.filename else ""
         return f"{error.strerror}{place}."
     return str(error).strip() or f"unexpected {type(error).__name__}"
-
-
-def _explain(error: ValidationError, *, prefix: str = "") -> str:
-    """Return which options have which wrong values, and what they should be."""
-    wanted: dict[str, list[str]] = {}
-    other: list[str] = []
-    for item in error.errors():
-        name, message = _option_name(item["loc"], prefix), item["msg"]
-        if item["type"] == "extra_forbidden":
-            other.append(f"There is no option {name}.")
-        elif item["type"] == "value_error":
-            other.append(message.removeprefix("Value error, "))
-        else:
-            kind = message.removeprefix("Input should be ")
-            wanted.setdefault(f"{name} {item['input']}", []).append(kind)
-    sentences = [
-        f"{given} should be {' or '.join(kinds)}." for given, kinds in wanted.items()
-    ]
-    return " ".join(sentences + other)
-
-
-def _option_name(place: tuple[int | str, ...], prefix: str) -> str:
-    """Return the name of an option from its place in a model."""
-    if prefix:
-        # What follows the name is the type that pydantic tried.
-        return f"{prefix}{place[0]}".replace("_", "-") if place else prefix
-    return ".".join(str(part) for part in place) or "The whole"

@@ -9,6 +9,7 @@ from napari_pffnet.config.base import (
     PositiveInt,
     Precision,
     Unit,
+    explain_invalid,
 )
 from napari_pffnet.config.checkpoint import (
     CheckpointInfo,
@@ -64,4 +65,5 @@ __all__ = [
     "TrainConfig",
     "Unit",
     "Variant",
+    "explain_invalid",
 ]

@@ -102,7 +102,7 @@ def segment_files(
     )
     inputs = [images] if isinstance(images, str | os.PathLike) else images
     files = find_images(os.fspath(text) for text in inputs)
-    plan = plan_files(files, out, SegmentConfig(**options), output)
+    plan = plan_files(files, out, SegmentConfig.of(options), output)
     path = obtain(model)
     cluster = ClusterConfig(scheduler=scheduler, workers=workers)
     steps: Generator[Step | Waiting, None, FilesResult]

@@ -130,7 +130,7 @@ def segment_planes(
         segment_planes_iter(
             image,
             model,
-            SegmentConfig(**options),
+            SegmentConfig.of(options),
             axes=axes,
             region=region,
             channel_names=channel_names,

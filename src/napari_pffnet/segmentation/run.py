@@ -77,7 +77,7 @@ def segment(
     steps = segment_iter(
         image,
         model,
-        SegmentConfig(**options),
+        SegmentConfig.of(options),
         channel_names=channel_names,
         pixel_size_um=pixel_size_um,
     )
