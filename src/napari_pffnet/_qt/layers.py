@@ -78,6 +78,11 @@ class ImageSource:
 # ------------------------------------------------------------- what a layer holds
 
 
+def finest(layer: Image | Labels) -> Any:
+    """Return the array of a layer, lazy or not; of several levels the largest."""
+    return layer.data[0] if layer.multiscale else layer.data
+
+
 def describe_image(layer: Image, axes: str | None = None) -> ImageSource:
     """Describe an image layer; its pixels are not touched.
 

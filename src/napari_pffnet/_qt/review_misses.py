@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels
@@ -16,14 +16,17 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_pffnet._qt.background import Background
 from napari_pffnet._qt.layer_choice import LayerChoice
+from napari_pffnet._qt.layers import finest
 from napari_pffnet._qt.results import find_result
 
 if TYPE_CHECKING:
     from napari import Viewer
+    from numpy.typing import NDArray
 
     from napari_pffnet._qt.review_run import ReviewRun
-    from napari_pffnet.review import Miss
+    from napari_pffnet.review import Miss, Rectangle
 
 _WHAT = "Places that the class map calls foreground and no object covers."
 
@@ -41,6 +44,8 @@ class MissesPanel(QWidget):
         super().__init__(parent)
         self._viewer = viewer
         self._run: ReviewRun | None = None
+        self._searched: ReviewRun | None = None
+        self._work: Background | None = None
         self._left: list[Miss] = []
         self.semantic = LayerChoice(viewer, (Labels,), none_title="none", parent=self)
         self.search_button = QPushButton("Look for missed objects", self)
@@ -87,13 +92,37 @@ class MissesPanel(QWidget):
         if semantic is None:
             self._show("Choose the class map of this image first.")
             return
-        try:
-            self._left = self._run.session.misses(np.asarray(semantic.data))
-        except ValueError as error:
-            self._left = []
+        self._left, self._searched = [], self._run
+        session = self._run.session
+        # Of the labels as they are now: the user goes on, and it takes a while.
+        search = partial(
+            _find,
+            session.labels.copy(),
+            finest(semantic),
+            session.usual_area,
+            session.marks.no_misses,
+        )
+        self._work = Background(search)
+        self._work.returned.connect(self._on_found)
+        self._work.raised.connect(self._on_failed)
+        self._work.start()
+        self.search_button.setEnabled(False)
+        self._show("Looking for missed objects…")
+
+    def _on_found(self, misses: list[Miss]) -> None:
+        if self._ends_search():
+            self._left = misses
+            self._show_next()
+
+    def _on_failed(self, error: Exception) -> None:
+        if self._ends_search():
             self._show(str(error))
-            return
-        self._show_next()
+
+    def _ends_search(self) -> bool:
+        """Allow the next search; tell whether the review of this one still goes on."""
+        self._work = None
+        self.search_button.setEnabled(True)
+        return self._run is not None and self._run is self._searched
 
     def _answer(self, *, is_object: bool) -> None:
         run = self._run
@@ -118,3 +147,17 @@ class MissesPanel(QWidget):
         self.text.setText(sentence)
         self.add_button.setEnabled(bool(self._left))
         self.dismiss_button.setEnabled(bool(self._left))
+
+
+def _find(
+    labels: NDArray[np.integer[Any]],
+    semantic: Any,
+    usual_area: float,
+    dismissed: tuple[Rectangle, ...],
+) -> list[Miss]:
+    # Here, so that widgets open sooner.
+    from napari_pffnet.review.misses import likely_misses
+
+    # In the thread, as a class map may be lazy.
+    classes = np.asarray(semantic)
+    return likely_misses(labels, classes, usual_area=usual_area, dismissed=dismissed)

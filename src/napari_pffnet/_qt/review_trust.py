@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QFormLayout, QLabel, QVBoxLayout, QWidget
 
+from napari_pffnet._qt.background import Background
 from napari_pffnet._qt.layer_choice import LayerChoice
+from napari_pffnet._qt.layers import finest
 from napari_pffnet._qt.results import find_result
 from napari_pffnet.review import compare_with_truth
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from napari_pffnet._qt.quality_plot import QualityHistogram, TrustPlot
     from napari_pffnet._qt.review_run import ReviewRun
+    from napari_pffnet.review import Trust
 
 _LINE = 0.8
 
@@ -41,6 +44,8 @@ class TrustPanel(QWidget):
     def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._run: ReviewRun | None = None
+        self._work: Background | None = None
+        self._is_stale = False
         self._line = _LINE
         self.limit = QCheckBox(self)
         self.truth = LayerChoice(viewer, (Labels,), none_title="none", parent=self)
@@ -111,20 +116,40 @@ class TrustPanel(QWidget):
         truth = self.truth.value()
         if "plot" in self.__dict__:
             self.plot.hide()
+        # One at a time, or an older answer could come last.
+        self._is_stale = self._work is not None
         if self._run is None or truth is None:
             self.text.setText("Choose true labels to see how far this can be trusted.")
             return
+        self.text.setText("Comparing with the true labels…")
+        if self._is_stale:
+            return
+        session = self._run.session
+        # As they are now: the user goes on, and it takes a while.
+        labels, table = session.labels.copy(), session.table.copy()
+        work = partial(compare_with_truth, labels, table, finest(truth))
+        self._work = Background(work)
+        self._work.returned.connect(self._on_compared)
+        self._work.raised.connect(self._on_failed)
+        self._work.start()
+
+    def _on_compared(self, trust: Trust) -> None:
         from napari_pffnet._qt.quality_plot import describe_trust
 
-        session = self._run.session
-        try:
-            trust = compare_with_truth(session.labels, session.table, truth.data)
-        except ValueError as error:
-            self.text.setText(str(error))
+        self._work = None
+        if self._is_stale:
+            self._compare()
             return
         self.plot.setTrust(trust)
         self.plot.show()
         self.text.setText(describe_trust(trust))
+
+    def _on_failed(self, error: Exception) -> None:
+        self._work = None
+        if self._is_stale:
+            self._compare()
+        else:
+            self.text.setText(str(error))
 
     def _on_line_moved(self, value: float) -> None:
         self._line = value

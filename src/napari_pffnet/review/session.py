@@ -117,6 +117,12 @@ class ReviewSession:
         return progress(self.table)
 
     @property
+    def usual_area(self) -> float:
+        """Median area of the objects, pixels; 0 without any."""
+        areas = self.table.loc[self.table["area"] > 0, "area"]
+        return float(areas.median()) if len(areas) else 0.0
+
+    @property
     def protected(self) -> NDArray[np.int64]:
         """Labels of the objects that have a verdict or were edited, rising."""
         judged = np.flatnonzero((self.table["verdict"] != "").to_numpy()) + 1
@@ -174,11 +180,10 @@ class ReviewSession:
         ValueError
             If it has another shape.
         """
-        areas = self.table.loc[self.table["area"] > 0, "area"]
         return likely_misses(
             self.labels,
             semantic,
-            usual_area=float(areas.median()) if len(areas) else 0.0,
+            usual_area=self.usual_area,
             dismissed=self.marks.no_misses,
         )
 

@@ -75,11 +75,16 @@ def compare_with_truth(
         If the shapes differ, or the table has no estimates for these objects.
     """
     # A widget that opens should not wait for what it may never show.
-    from napari_pffnet.evaluation import auroc_bad, spearman, true_iou, worst_share
+    from napari_pffnet.evaluation import (
+        auroc_bad,
+        measure_overlap,
+        spearman,
+        worst_share,
+    )
+    from napari_pffnet.evaluation.scores import true_iou
 
-    ious = true_iou(true_labels, labels)
-    ids = np.unique(labels)
-    ids = ids[ids > 0].astype(np.int64)
+    overlap = measure_overlap(true_labels, labels)
+    ious, ids = true_iou(overlap), overlap.pred_ids.astype(np.int64)
     rows = table.iloc[ids - 1]
     has_quality = rows["quality"].notna().any()
     column = "quality" if has_quality else "confidence"

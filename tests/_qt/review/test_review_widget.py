@@ -16,6 +16,9 @@ from .conftest import add_layers, click, open_widget, progress, squares
 
 if TYPE_CHECKING:
     from napari import Viewer
+    from pytestqt.qtbot import QtBot
+
+    from napari_pffnet._qt.review_widget import ReviewWidget
 
 # ------------------------------------------------------------- verdicts and order
 
@@ -134,19 +137,34 @@ def test_erasing_with_napari_counts(widget, layer):
     assert layer.features.loc[3, "verdict"] == "rejected"
 
 
-def test_missed_objects_are_offered_and_added(widget, layer):
-    widget.misses.search_button.click()
+def search(widget: ReviewWidget, qtbot: QtBot) -> None:
+    """Look for missed objects, while the window goes on."""
+    button = widget.misses.search_button
+    button.click()
+    assert not button.isEnabled(), "searched within the click"
+    qtbot.waitUntil(button.isEnabled, timeout=30_000)
+
+
+def test_missed_objects_are_offered_and_added(widget, layer, qtbot):
+    search(widget, qtbot)
     assert widget.misses.text.text().startswith("1 place left")
     widget.misses.add_button.click()
     assert layer.data[65, 70] == 7
     assert "No place is left" in widget.misses.text.text()
 
 
-def test_place_without_an_object_is_not_offered_again(widget):
-    widget.misses.search_button.click()
+def test_place_without_an_object_is_not_offered_again(widget, qtbot):
+    search(widget, qtbot)
     widget.misses.dismiss_button.click()
-    widget.misses.search_button.click()
+    search(widget, qtbot)
     assert "No place is left" in widget.misses.text.text()
+
+
+def test_places_of_a_review_that_has_ended_are_not_offered(widget, qtbot):
+    widget.misses.search_button.click()
+    widget.review_button.click()
+    qtbot.waitUntil(widget.misses.search_button.isEnabled, timeout=30_000)
+    assert not widget.misses.add_button.isEnabled()
 
 
 def test_rectangles_and_complete_images_tell_where_to_learn(viewer, widget, layer):
@@ -173,12 +191,26 @@ def test_share_that_counts_is_found_while_the_review_goes_on(shown_viewer, qtbot
     widget.review_button.click()
 
 
-def test_trust_is_told_when_the_truth_is_chosen(viewer, widget):
+def test_trust_is_told_when_the_truth_is_chosen(viewer, widget, qtbot):
     truth = squares()
     truth[truth == 3] = 0
     layer = viewer.add_labels(truth, name="truth")
+    text = widget.trust.text
     widget.trust.truth.setValue(layer)
-    assert "1 of 6 objects is bad" in widget.trust.text.text()
+    assert text.text().startswith("Comparing"), "compared within the click"
+    qtbot.waitUntil(lambda: "1 of 6 objects is bad" in text.text(), timeout=30_000)
+
+
+def test_trust_is_told_of_the_truth_that_was_chosen_last(viewer, widget, qtbot):
+    layers = [viewer.add_labels(squares()[:side]) for side in (60, 70)]
+    choice, text = widget.trust.truth, widget.trust.text
+    for layer in layers:
+        choice.setValue(layer)
+    qtbot.waitUntil(lambda: "None of the 6" in text.text(), timeout=30_000)
+    choice.setValue(layers[0])
+    choice.setValue(None)
+    qtbot.wait(300)
+    assert "Choose true labels" in text.text()
 
 
 # ------------------------------------------------------------- keys and mouse
