@@ -150,6 +150,7 @@ def test_channels_are_given_with_commas(segment, tmp_path, text):
         (["--sample", "histology", "--diameter", "1e-9"], "--diameter 1e-9"),
         (["--sample", "histology", "--format", "doc"], "'doc'"),
         (["--sample", "histology", "--threads", "-1"], "--threads -1"),
+        (["--sample", "histology", "--threads", "100000"], "--threads 100000"),
         (["--sample", "histology", "--model", "elephants"], "elephants"),
         (["--sample", "histology", "--sise", "3"], "--sise"),
     ],

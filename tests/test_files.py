@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from napari_pffnet.files import write_atomically
+from napari_pffnet.files import check_free, write_atomically
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="modes are of POSIX")
 
@@ -55,3 +55,14 @@ def test_a_link_in_a_circle_becomes_a_file(tmp_path):
     os.symlink(tmp_path / "circle", tmp_path / "circle")
     write_atomically(tmp_path / "circle", b"new")
     assert (tmp_path / "circle").read_bytes() == b"new"
+
+
+def test_files_that_are_there_are_counted_in_a_sentence(tmp_path):
+    paths = [tmp_path / name for name in "abc"]
+    for path in paths:
+        path.touch()
+    with pytest.raises(ValueError, match="a exists already; give --overwrite"):
+        check_free(paths[:1], overwrite=False)
+    with pytest.raises(ValueError, match="a exists already, like 2 more of them; give"):
+        check_free(paths, overwrite=False)
+    check_free(paths, overwrite=True)

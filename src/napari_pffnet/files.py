@@ -123,8 +123,8 @@ def check_free(
         return
     taken = [path for path in paths if path.exists()]
     if taken:
-        more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
+        more = f", like {len(taken) - 1} more of them" if len(taken) > 1 else ""
         raise ValueError(
-            f"{taken[0]}{more} {problem}; give "
+            f"{taken[0]} {problem}{more}; give "
             f"{remedy + ', ' * bool(remedy)}--overwrite to replace, or another --out."
         )

@@ -100,6 +100,21 @@ def test_channels_of_ome_zarr_have_names_also_in_version_5(tmp_path, image):
     assert (file.axes, file.channel_names) == ("CYX", ("actin", "DAPI"))
 
 
+def test_ome_metadata_that_tell_nothing_leave_size_and_names_unknown(tmp_path, image):
+    path = tmp_path / "image.zarr"
+    group = zarr.open_group(path, mode="w", zarr_format=2)
+    group.create_array("0", data=image, chunks=(32, 32))
+    scale = {"type": "scale", "scale": []}
+    multiscale = {
+        "axes": [{"name": "y"}, {"name": "x", "unit": "micrometer"}],
+        "datasets": [{"path": "0", "coordinateTransformations": [scale]}],
+    }
+    group.attrs.update(multiscales=[multiscale], omero={"channels": [None]})
+    file = open_image(path)
+    assert (file.axes, file.channel_names, file.pixel_size_um) == ("YX", (), None)
+    np.testing.assert_array_equal(file.array[PART], image[PART])
+
+
 def test_another_process_gets_the_path_and_not_the_pixels(tmp_path, image):
     path = tmp_path / "large.tif"
     tifffile.imwrite(path, image, tile=(32, 32), compression="zlib")

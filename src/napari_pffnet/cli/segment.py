@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from napari_pffnet.cli import console
 from napari_pffnet.cli.models import fetch_model
 from napari_pffnet.config import ClusterConfig, DataConfig, OutputConfig, SegmentConfig
+from napari_pffnet.config.base import MOST_THREADS
 from napari_pffnet.config.output import Format
 from napari_pffnet.files import hash_file
 from napari_pffnet.folders.inputs import find_images
@@ -162,8 +163,8 @@ def split_channels(config: _WithChannels) -> _WithChannels:
 
 
 def _check_threads(count: int) -> None:
-    if count < 0:
-        raise ValueError(f"--threads {count}: it should be 0 or more.")
+    if not 0 <= count <= MOST_THREADS:
+        raise ValueError(f"--threads {count}: it should be 0 to {MOST_THREADS}.")
 
 
 def _here(

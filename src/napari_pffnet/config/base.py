@@ -11,6 +11,9 @@ Unit = Annotated[float, Field(ge=0, le=1)]
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 
+MOST_THREADS = 1024
+"""More than a machine has; each takes memory before it does anything."""
+
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 

@@ -8,7 +8,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator
 
-from napari_pffnet.config.base import Config, PositiveInt, Precision, Unit
+from napari_pffnet.config.base import (
+    MOST_THREADS,
+    Config,
+    PositiveInt,
+    Precision,
+    Unit,
+)
 from napari_pffnet.config.checkpoint import NormalizationConfig
 from napari_pffnet.config.network import ModelConfig
 from napari_pffnet.provenance import DataSource
@@ -123,7 +129,9 @@ class TrainConfig(Config):
     )
     seed: int = Field(0, ge=0)
     workers: int = Field(0, ge=0, description="Processes that prepare crops.")
-    threads: int = Field(0, ge=0, description="CPU threads; 0: as torch chooses.")
+    threads: int = Field(
+        0, ge=0, le=MOST_THREADS, description="CPU threads; 0: as torch chooses."
+    )
     tensorboard: bool = Field(False, description="Also write a log for TensorBoard.")
     augment: AugmentConfig = AugmentConfig()
 

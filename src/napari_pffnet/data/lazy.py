@@ -207,8 +207,11 @@ def _open_zarr(path: Path) -> ImageFile:
     array = _described(path, level["path"], node[level["path"]])
     axes = "".join(_axis_name(axis) for axis in image.get("axes", ()))
     known = set(axes) <= set("YXCZT") and len(axes) == len(array.shape)
-    channels = told.get("omero", {}).get("channels", [])
-    names = tuple(str(channel.get("label", "")) for channel in channels)
+    channels = (told.get("omero") or {}).get("channels") or []
+    names = tuple(
+        str(channel.get("label", "")) if isinstance(channel, dict) else ""
+        for channel in channels
+    )
     return ImageFile(
         array,
         axes if known else None,
@@ -268,7 +271,7 @@ def _pixel_size(image: dict[str, Any], level: dict[str, Any]) -> float | None:
     unit = axis.get("unit") if isinstance(axis, dict) else None
     scales = [
         change["scale"][-1]
-        for change in level.get("coordinateTransformations", [])
-        if change.get("type") == "scale"
+        for change in level.get("coordinateTransformations") or []
+        if change.get("type") == "scale" and change.get("scale")
     ]
     return to_micrometres(scales[0], str(unit)) if scales and unit else None
