@@ -176,6 +176,12 @@ def test_a_damaged_part_is_told_with_its_file(tmp_path, image):
         open_image(path).array[PART]
 
 
+def test_a_slide_of_which_nothing_was_written_is_all_zero(tmp_path):
+    path = tmp_path / "labels.zarr"
+    zarr.create_array(path, shape=(20_000, 20_000), chunks=(1000, 1000), dtype=np.int32)
+    assert not np.asarray(open_image(path).array[:10, :10]).any()
+
+
 def test_a_zarr_array_that_claims_more_than_its_files_hold_is_refused(tmp_path):
     path = tmp_path / "image.zarr"
     options = {"chunks": (1000, 1000), "dtype": np.uint8}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -40,6 +41,8 @@ _AS_STORED = (
     tifffile.PHOTOMETRIC.RGB,
     tifffile.PHOTOMETRIC.YCBCR,
 )
+_MOST_EMPTY = 2**40
+"""Bytes of a zarr array of which nothing needs to be on the disk."""
 _DECODING = Lock()
 _Index = tuple[int | slice, ...]
 
@@ -248,8 +251,11 @@ def _described(path: Path, component: str, array: Any) -> ZarrArray:
 def _check_stored(path: Path, shape: tuple[int, ...], itemsize: int) -> None:
     """Refuse an array that claims far more than its files can hold.
 
-    Most often the first of them tell enough.
+    Most often the first of them tell enough.  What was never written is zero, and so
+    may be most of a slide.
     """
+    if math.prod(shape) * itemsize <= _MOST_EMPTY:
+        return
     size, files = 0, (file for file in path.rglob("*") if file.is_file())
     while not can_hold(size, shape, itemsize):
         file = next(files, None)
