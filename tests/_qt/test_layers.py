@@ -11,6 +11,7 @@ from napari.layers import Image, Labels
 from napari_pffnet._qt.layers import (
     describe_image,
     features_from_table,
+    finest,
     guess_axes,
     possible_axes,
     table_from_features,
@@ -66,6 +67,14 @@ def test_of_a_pyramid_the_highest_level_is_taken_unread() -> None:
 
     assert describe_image(layer).data is full
     assert describe_image(Image(full)).data is full
+
+
+@pytest.mark.parametrize("kind", [Image, Labels])
+def test_the_finest_array_is_the_one_of_a_layer_or_its_highest_level(kind) -> None:
+    data = np.zeros((40, 50), np.uint8)
+
+    assert finest(kind(data)).shape == (40, 50)
+    assert finest(kind([data, data[::2, ::2]], multiscale=True)).shape == (40, 50)
 
 
 @pytest.mark.parametrize(

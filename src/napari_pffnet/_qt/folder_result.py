@@ -10,6 +10,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_pffnet._qt.folder_plan import report
+from napari_pffnet._qt.layers import finest
 from napari_pffnet._qt.placement import Placement
 from napari_pffnet._qt.sentences import in_the_window
 
@@ -82,7 +83,6 @@ class FolderResult(QWidget):
 
 def _put_on(image: Image, labels: Labels) -> None:
     """Lay labels on their image, which napari may have named after another one."""
-    finest = labels.data[0] if labels.multiscale else labels.data
-    place = Placement.of_labels(finest.shape, image)
+    place = Placement.of_labels(finest(labels).shape, image)
     if place is not None:
         place.apply_to(labels)

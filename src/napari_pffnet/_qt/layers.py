@@ -98,7 +98,7 @@ def describe_image(layer: Image, axes: str | None = None) -> ImageSource:
     ValueError
         If the axes do not fit the layer.
     """
-    data = layer.data[0] if layer.multiscale else layer.data
+    data = finest(layer)
     axes = axes or guess_axes(layer)
     if len(axes) != data.ndim:
         raise ValueError(
@@ -137,7 +137,7 @@ def possible_axes(layer: Image) -> tuple[str, ...]:
     ValueError
         As `guess_axes`.
     """
-    shape = (layer.data[0] if layer.multiscale else layer.data).shape
+    shape = finest(layer).shape
     color = "S" if layer.rgb else ""
     named = "".join(_LETTERS.get(str(word).lower(), "?") for word in layer.axis_labels)
     known = {
@@ -191,8 +191,7 @@ def pixel_size_um(units: Sequence[Any], scales: Sequence[float]) -> float | None
 
 def is_class_map(layer: Labels) -> bool:
     """Tell whether a layer is one of ours that holds classes instead of objects."""
-    data = layer.data[0] if layer.multiscale else layer.data
-    return METADATA_KEY in layer.metadata and bool(data.dtype == np.uint8)
+    return METADATA_KEY in layer.metadata and bool(finest(layer).dtype == np.uint8)
 
 
 # ------------------------------------------------------------ tables of objects

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_pffnet._qt.layers import table_from_features
+from napari_pffnet._qt.layers import finest, table_from_features
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,8 +103,7 @@ def make_plan(layer: Labels | None, axis: str, config: LinkConfig) -> LinkPlan:
     known = _known_axes(layer.features)
     several = known if len(known) > 1 else _LEADING
     leading = (axis,) if _count_long_axes(layer) == 1 else several
-    data = layer.data[0] if layer.multiscale else layer.data
-    return LinkPlan(layer, data, layer.features, leading, axis, config)
+    return LinkPlan(layer, finest(layer), layer.features, leading, axis, config)
 
 
 def _known_axes(table: pd.DataFrame) -> tuple[str, ...]:
@@ -114,5 +113,4 @@ def _known_axes(table: pd.DataFrame) -> tuple[str, ...]:
 
 def _count_long_axes(layer: Labels) -> int:
     """Count the axes before the rows, without those of length 1."""
-    shape = (layer.data[0] if layer.multiscale else layer.data).shape
-    return sum(length > 1 for length in shape[:-2])
+    return sum(length > 1 for length in finest(layer).shape[:-2])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from napari.layers import Image, Labels
 
-from napari_pffnet._qt.layers import is_class_map, possible_axes
+from napari_pffnet._qt.layers import finest, is_class_map, possible_axes
 from napari_pffnet._qt.results import find_result
 
 if TYPE_CHECKING:
@@ -101,5 +101,4 @@ def _begins(name: str, whole: str) -> bool:
 
 def _shape(layer: Image | Labels) -> tuple[int, ...]:
     """Return the shape without what napari shows as colours."""
-    data = layer.data[0] if layer.multiscale else layer.data
-    return tuple(data.shape[: layer.ndim])
+    return tuple(finest(layer).shape[: layer.ndim])

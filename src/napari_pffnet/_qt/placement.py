@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_pffnet._qt.layers import possible_axes
+from napari_pffnet._qt.layers import finest, possible_axes
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
@@ -44,7 +44,7 @@ class Placement:
         """
         spatial = axes.replace("S", "")
         first = 1 if spatial[0] == "C" else 0
-        shape = np.array((layer.data[0] if layer.multiscale else layer.data).shape)
+        shape = np.array(finest(layer).shape)
         shape = shape[[axes.index(letter) for letter in spatial]]
         scale, translate = np.array(layer.scale), np.array(layer.translate)
         if "C" in spatial[1:]:

@@ -21,7 +21,7 @@ from napari_pffnet._qt.buttons import big_button
 from napari_pffnet._qt.folded import Folded
 from napari_pffnet._qt.layer_choice import LayerChoice
 from napari_pffnet._qt.layers import is_class_map
-from napari_pffnet._qt.pairing import named_image
+from napari_pffnet._qt.pairing import fits, named_image
 from napari_pffnet._qt.results import find_result
 from napari_pffnet._qt.review_layer import ReviewLayer
 from napari_pffnet._qt.review_misses import MissesPanel
@@ -336,13 +336,7 @@ def _image_of(viewer: Viewer, layer: Labels | None) -> Image | None:
     fitting = [
         other
         for other in viewer.layers
-        if isinstance(other, Image) and _fits(other, layer)
+        if isinstance(other, Image) and fits(other, layer)
     ]
     only = fitting[0] if len(fitting) == 1 else None
     return named_image(reversed(fitting), layer) or only
-
-
-def _fits(image: Image, layer: Labels) -> bool:
-    shape = (image.data[0] if image.multiscale else image.data).shape
-    plane = shape[-3:-1] if image.rgb else shape[-2:]
-    return bool(plane == layer.data.shape[-2:])

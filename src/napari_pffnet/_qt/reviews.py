@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary, WeakSet
 
 import numpy as np
 
-from napari_pffnet._qt.layers import table_from_features
+from napari_pffnet._qt.layers import finest, table_from_features
 from napari_pffnet._qt.placement import Placement
 
 if TYPE_CHECKING:
@@ -141,10 +141,10 @@ def earlier_review(viewer: Viewer, image: Image | None) -> Labels:
     shape = found.session.labels.shape
     place = Placement.of_labels(shape, image)
     if place is None:
-        planes = (image.data[0] if image.multiscale else image.data).shape
+        planes = tuple(finest(image).shape)
         raise ValueError(
             f"The objects of the earlier review have the shape {shape}, which does not "
-            f"fit {image.name!r} of shape {tuple(planes)}; open the labels that you "
+            f"fit {image.name!r} of shape {planes}; open the labels that you "
             f"reviewed, or labels.tif in {found.folder.path}, and review that layer."
         )
     return viewer.add_labels(
@@ -158,8 +158,7 @@ def key_of(image: Image | None) -> str:
 
     if image is None:
         return ""
-    data = image.data[0] if image.multiscale else image.data
-    return image_key(data, plane_axes=3 if image.rgb else 2)
+    return image_key(finest(image), plane_axes=3 if image.rgb else 2)
 
 
 def _open(layer: Labels, image: Image | None) -> OpenReview:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel
 
 from napari_pffnet._qt.folder_plan import FolderChoices
+from napari_pffnet._qt.layers import finest
 from napari_pffnet._qt.placement import Placement
 from napari_pffnet.catalog import find_model
 from napari_pffnet.config import SegmentConfig, Unit
@@ -71,8 +72,7 @@ class SegmentPlan:
 
         The user may move or calibrate the image while the run goes on.
         """
-        data = self.layer.data[0] if self.layer.multiscale else self.layer.data
-        if tuple(data.shape) != tuple(self.source.data.shape):
+        if tuple(finest(self.layer).shape) != tuple(self.source.data.shape):
             return None
         return Placement.on(self.layer, self.source.axes)
 

@@ -22,6 +22,7 @@ from napari_pffnet._qt.layer_choice import LayerChoice
 from napari_pffnet._qt.layers import (
     METADATA_KEY,
     describe_image,
+    finest,
     is_class_map,
     table_from_features,
 )
@@ -222,7 +223,7 @@ class PairRow(QWidget):
             raise ValueError("There is no pair of image and labels; open both first.")
         return PairSource(
             image=describe_image(image, axes_beside(image, labels)),
-            labels=_array(labels),
+            labels=finest(labels),
             name=labels.name,
             session=find_session(labels),
             find_review=partial(load_session, labels, image),
@@ -310,10 +311,6 @@ def _is_words(column: pd.Series[Any]) -> bool:
 def _twice(layers: list[_Layer]) -> _Layer | None:
     """Return a layer that is there more than once."""
     return next((layer for layer in layers if layers.count(layer) > 1), None)
-
-
-def _array(layer: Labels) -> Any:
-    return layer.data[0] if layer.multiscale else layer.data
 
 
 def _is_guess(layer: Labels) -> bool:
