@@ -23,7 +23,7 @@ TRAIN_FIELDS = (
     [
         (SegmentConfig(), ("diameter", "tile", "score_threshold", "precision")),
         (
-            SegmentConfig(diameter=0.5, tile=0, score_threshold=0.0),
+            SegmentConfig(diameter=1.5, tile=0, score_threshold=0.0),
             ("diameter", "tile"),
         ),
         (TrainConfig(), TRAIN_FIELDS),
