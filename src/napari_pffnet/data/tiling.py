@@ -62,9 +62,16 @@ class Span:
         return low - self.start, high - self.start
 
     def trim(self, part: slice) -> Span:
-        """Return the strides of it that hold a part, which is counted from `start`."""
-        start = self.start + part.start // STRIDE * STRIDE
-        stop = min(self.stop, self.start + _round_up(part.stop))
+        """Return the half that holds a part, counted from `start`, or all of it.
+
+        Tiles of many sizes would leave the memory in pieces too small for the next.
+        """
+        half = _round_up(-(-(self.stop - self.start) // 2))
+        start = min(part.start, max(self.stop - self.start - half, 0))
+        start = self.start + start // STRIDE * STRIDE
+        stop = max(min(self.stop, start + half), self.start + part.stop)
+        if stop - start > half + STRIDE:
+            return self
         core_start, core_stop = np.clip([self.core_start, self.core_stop], start, stop)
         return Span(start, stop, int(core_start), int(core_stop), self.size)
 
@@ -92,9 +99,9 @@ class Tile:
         return slice(self.y.start, self.y.stop), slice(self.x.start, self.x.stop)
 
     def trim(self, rows: slice, columns: slice) -> Tile:
-        """Return the strides of it that hold a part, counted from its corner.
+        """Return the half or quarter that holds a part, counted from its corner.
 
-        It answers for no more than it shows.
+        It answers for no more than it shows; all of it where there is none.
         """
         return Tile(self.y.trim(rows), self.x.trim(columns))
 
