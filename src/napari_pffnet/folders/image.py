@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -15,8 +14,7 @@ from napari_pffnet.generators import retell
 from napari_pffnet.linking import link_planes
 from napari_pffnet.segmentation import segment_planes_iter
 from napari_pffnet.segmentation.memory import check_labels_fit
-from napari_pffnet.segmentation.result import paint_result
-from napari_pffnet.segmentation.run import find_iter, view_image
+from napari_pffnet.segmentation.run import segment_view_iter, view_image
 from napari_pffnet.segmentation.stack import Stack
 
 if TYPE_CHECKING:
@@ -32,8 +30,6 @@ if TYPE_CHECKING:
     from napari_pffnet.segmentation.stack import Sliceable
     from napari_pffnet.segmentation.view import Plane
     from napari_pffnet.weights import Model
-
-logger = logging.getLogger("napari_pffnet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +113,8 @@ def _segment_image(
 ) -> Generator[float, None, Segmented]:
     config = config.model_copy(update={"axes": config.axes or file.axes})
     view = view_image(file.array, model, config, file.channel_names)
-    search = yield from retell(
-        find_iter(view, model, config), lambda tile: tile.done / tile.total
-    )
-    for note in search.notes:
-        logger.info(note)
-    result = paint_result(search, model.info, pixel_size_um=file.pixel_size_um)
+    steps = segment_view_iter(view, model, config, pixel_size_um=file.pixel_size_um)
+    result = yield from retell(steps, lambda tile: tile.done / tile.total)
     return Segmented(
         labels=result.labels,
         semantic=result.semantic,

@@ -98,6 +98,19 @@ def segment_iter(
     """
     config = config or SegmentConfig()
     view = view_image(image, model, config, channel_names)
+    return (
+        yield from segment_view_iter(view, model, config, pixel_size_um=pixel_size_um)
+    )
+
+
+def segment_view_iter(
+    view: View,
+    model: Model,
+    config: SegmentConfig,
+    *,
+    pixel_size_um: float | None = None,
+) -> Generator[TileDone, None, SegmentationResult]:
+    """Segment what `view_image` returned in steps, and log the notes; see `segment`."""
     search = yield from find_iter(view, model, config)
     for note in search.notes:
         logger.info(note)

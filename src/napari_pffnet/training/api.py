@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_pffnet.config import SMALL, DataConfig, Recipe
+from napari_pffnet.generators import finish, retell
 from napari_pffnet.training.base import effective_recipe
 from napari_pffnet.training.data import ImageSource, load_training_data
 from napari_pffnet.training.loop import train_iter
@@ -97,16 +97,10 @@ def train(
         resume=resume,
         device=device,
     )
+    if on_step is None:
+        return finish(steps)
     # Closed at once where on_step raises: that saves the state to resume from.
-    with closing(steps):
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as stop:
-                result: TrainingResult = stop.value
-                return result
-            if on_step is not None:
-                on_step(step)
+    return finish(retell(steps, on_step))
 
 
 def _read_recipe(recipe: Recipe | str | os.PathLike[str] | None, name: str) -> Recipe:

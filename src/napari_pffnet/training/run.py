@@ -11,7 +11,6 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from napari_pffnet.catalog import SUFFIX
 from napari_pffnet.pffnet.network import PFFNet
 from napari_pffnet.pffnet.quality_training import QualityTraining
 from napari_pffnet.training.base import first_network
@@ -28,6 +27,7 @@ from napari_pffnet.training.schedule import build_optimizer
 from napari_pffnet.training.state import (
     Progress,
     SavedState,
+    last_path,
     load_state,
     previous_state_path,
     remove_states,
@@ -146,11 +146,6 @@ class Run:
         if self.processes.is_first:
             info = with_progress(self.info, self.progress, self.processes)
             save_checkpoint(path, self.result_network, info)
-
-
-def last_path(out: Path) -> Path:
-    """Return where the last weights of a run are written."""
-    return out.with_name(f"{out.stem}.last{SUFFIX}")
 
 
 def paths_beside(out: Path) -> tuple[Path, ...]:

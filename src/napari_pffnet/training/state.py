@@ -90,9 +90,14 @@ def remove_states(out: Path) -> None:
     previous_state_path(out).unlink(missing_ok=True)
 
 
+def last_path(out: Path) -> Path:
+    """Return where the last weights of a run are written."""
+    return out.with_name(f"{out.stem}.last{SUFFIX}")
+
+
 def remove_unfinished(out: Path) -> None:
     """Remove what a killed run was writing beside the checkpoint ``out``."""
-    for path in (out, out.with_name(f"{out.stem}.last{SUFFIX}"), state_path(out)):
+    for path in (out, last_path(out), state_path(out)):
         remove_parts(path)
 
 
